@@ -1,0 +1,182 @@
+import type { Recipe } from '../config/recipe.ts';
+import type { GateEvidence, GateName, Remedies } from '../domain/gate-types.ts';
+import type {
+  ArtefactRef,
+  DataReport,
+  EvaluationMode,
+  EvaluationName,
+  EvaluationSummary,
+  PhaseName,
+} from '../domain/records.ts';
+import type { ProgrammeState, RunStart } from '../domain/programme.ts';
+
+/**
+ * Every activity on one page: what the workflows may ask of the world. Inputs and outputs are small plain JSON;
+ * rows lie in S3 behind {@link ArtefactRef}. Grouped by the worker that serves them (one task queue each).
+ */
+
+/** Names the artefacts of one attempt at one phase: `runs/<run>/<phase>-<attempt>/…`. */
+export type Scope = { run: string; phase: 'data' | 'drafts' | 'teacher' | PhaseName; attempt: number };
+
+/** Task queue `ratchet`: quick work without a GPU and without paid calls. */
+export type OrchestratorActivities = {
+  /** Recipe < environment < overrides, checked; refuses bad input before anything is spent. */
+  resolveRecipe(input: { start: RunStart; run: string }): Promise<ResolvedRecipe>;
+  /** Splits, samples, writes question files. Counts come from the data. */
+  prepareData(input: {
+    scope: Scope;
+    recipe: Recipe;
+  }): Promise<{ train: ArtefactRef; evaluation: ArtefactRef; report: DataReport }>;
+  /** `question → yes/no` rows. */
+  buildAnswerCorpus(input: { scope: Scope; recipe: Recipe; questions: ArtefactRef }): Promise<Corpus>;
+  /** question + draft → reasoning + answer rows, filtered and balanced as the recipe says. */
+  buildReasoningCorpus(input: {
+    scope: Scope;
+    recipe: Recipe;
+    questions: ArtefactRef;
+    drafts: ArtefactRef;
+    responses: ArtefactRef;
+  }): Promise<Corpus>;
+  /** Preference pairs. */
+  buildPairs(input: {
+    scope: Scope;
+    recipe: Recipe;
+    questions: ArtefactRef;
+    drafts: ArtefactRef;
+    responses: ArtefactRef;
+  }): Promise<Corpus>;
+  /** Criteria against evaluations, diagnosis, recommendation, digest. */
+  judgeGate(input: {
+    scope: Scope;
+    recipe: Recipe;
+    gate: GateName;
+    evaluations: EvaluationSummary[];
+    /** Names within `evaluations`: the candidate and what it is compared with. */
+    roles: GateRoles;
+    dataReport: DataReport;
+    trainedTemplateDigest: string;
+    adapter: ArtefactRef;
+    fixesLeft: number;
+  }): Promise<GateEvidence>;
+  /** Writes the state of the run to S3 after every phase, so that another run can start from it. */
+  saveState(input: { state: ProgrammeState }): Promise<ArtefactRef>;
+  /** State of an older run, for `--from`. */
+  loadState(input: { run: string }): Promise<ProgrammeState>;
+  /** report.html and report.json, to S3 and to RATCHET_HOME/reports/<run>/. */
+  writeReport(input: { state: ProgrammeState }): Promise<{ html: ArtefactRef; json: ArtefactRef; path: string }>;
+};
+
+export type GateRoles = {
+  candidate: EvaluationName;
+  phaseA?: EvaluationName;
+  phaseB?: EvaluationName;
+  noDraft?: EvaluationName;
+  /** The candidate adapter asked with Phase A's direct prompt: shows whether reasoning helps. */
+  direct?: EvaluationName;
+};
+
+/** Task queue `ratchet-gpu`: one at a time; heartbeats carry {@link TrainerProgress}. */
+export type GpuActivities = {
+  generateDrafts(input: {
+    scope: Scope;
+    recipe: Recipe;
+    questions: ArtefactRef;
+    adapter: ArtefactRef | null;
+    name: string;
+  }): Promise<{
+    drafts: ArtefactRef;
+    report: NonNullable<DataReport['drafts']>;
+    gpuSeconds: number;
+  }>;
+  evaluate(input: {
+    scope: Scope;
+    recipe: Recipe;
+    name: EvaluationName;
+    mode: EvaluationMode;
+    questions: ArtefactRef;
+    /** Drafts for every mode but `direct`. */
+    drafts: ArtefactRef | null;
+    adapter: ArtefactRef | null;
+  }): Promise<{ summary: EvaluationSummary; gpuSeconds: number }>;
+  trainSft(input: {
+    scope: Scope;
+    recipe: Recipe;
+    phase: 'A' | 'B';
+    corpus: ArtefactRef;
+    heldOut: ArtefactRef | null;
+    adapter: ArtefactRef | null;
+  }): Promise<TrainingResult>;
+  trainDpo(input: { scope: Scope; recipe: Recipe; pairs: ArtefactRef; adapter: ArtefactRef }): Promise<TrainingResult>;
+};
+
+/** Task queue `ratchet-api`: paid calls. */
+export type ApiActivities = {
+  /** All attempts 0..attempts-1 for every question; each response stored once under its request digest. */
+  askTeacher(input: {
+    scope: Scope;
+    recipe: Recipe;
+    questions: ArtefactRef;
+    drafts: ArtefactRef;
+    attempts: number;
+  }): Promise<{
+    responses: ArtefactRef;
+    report: NonNullable<DataReport['responses']>;
+    costUsd: number;
+    calls: number;
+    reused: number;
+    teacher: string;
+  }>;
+};
+
+export type Corpus = { rows: ArtefactRef; heldOut: ArtefactRef | null; report: DataReport; templateDigest: string };
+
+export type TrainingResult = {
+  /** The adapter's manifest. */
+  adapter: ArtefactRef;
+  /** JSONL of the step and eval events, for the report. */
+  metrics: ArtefactRef;
+  steps: number;
+  trainLoss: number | null;
+  evalLoss: number | null;
+  trainableParameters: number;
+  totalParameters: number;
+  gpuSeconds: number;
+  /** Steps repeated because an earlier attempt was lost after its last checkpoint. */
+  stepsRedone: number;
+  /** Attempts lost before this one finished. */
+  losses: number;
+};
+
+/** Heartbeat details of a GPU activity; `ratchet watch` reads them from the pending activity. */
+export type TrainerProgress = {
+  kind: 'sft' | 'dpo' | 'generate' | 'teacher';
+  label: string;
+  done: number;
+  total: number;
+  loss?: number;
+  tokensPerSecond?: number;
+  etaSeconds?: number;
+  /** Newest whole checkpoint in S3; a hint, the manifests are the truth. */
+  checkpointStep?: number;
+  startedAt: number;
+};
+
+export type ResolvedRecipe = {
+  recipe: Recipe;
+  /** sha256 of the resolved recipe as canonical JSON. */
+  digest: string;
+  /** Which environment variables and overrides changed what, for the record. */
+  overridden: { field: string; by: string; value: string }[];
+  estimate: CostEstimate;
+};
+
+export type CostEstimate = {
+  teacherCalls: number;
+  teacherUsd: number;
+  teacherPriced: boolean;
+  gpuHours: number;
+  gpuUsd: number;
+  totalUsd: number;
+};
+
+export type { Remedies };

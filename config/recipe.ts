@@ -1,0 +1,289 @@
+import { z } from 'zod';
+
+/**
+ * A recipe: everything a programme does, as data. YAML files in `config/recipes/` hold what differs from the defaults
+ * here; the defaults are the numbers of the reference run (Phi-3.5-mini on StrategyQA). Every field has one sentence,
+ * which is also what editors show (`config/recipe.schema.json` is generated from this file).
+ */
+
+const share = z.number().min(0).max(1);
+
+export const Model = z.strictObject({
+  base: z
+    .string()
+    .min(1)
+    .default('microsoft/Phi-3.5-mini-instruct')
+    .describe('Hub id, local folder, s3:// prefix, or builtin:tiny.'),
+  revision: z.string().optional().describe('Hub revision (branch, tag or commit).'),
+  use4bit: z.boolean().default(true).describe('Load the base as 4-bit NF4 (QLoRA).'),
+  dtype: z
+    .enum(['auto', 'bfloat16', 'float32'])
+    .default('auto')
+    .describe('Compute type; auto is bfloat16 where the hardware has it.'),
+});
+
+export const Data = z.strictObject({
+  source: z
+    .string()
+    .min(1)
+    .default('hf://ChilleD/StrategyQA')
+    .describe('File path, s3:// URI, hf:// data set or builtin:world; StrategyQA rows (JSON or JSONL).'),
+  samples: z.int().min(2).default(200).describe('Training questions drawn, stratified by label.'),
+  evaluationShare: share.default(0.3).describe('Share of the questions held out by question hash; never trained on.'),
+  evaluationLimit: z
+    .int()
+    .min(-1)
+    .default(-1)
+    .describe('At most this many held-out questions are evaluated; -1 takes all.'),
+});
+
+export const Generation = z.strictObject({
+  temperature: z.number().min(0).default(0).describe('Sampling temperature; 0 is greedy.'),
+  topP: z.number().gt(0).max(1).default(1).describe('Nucleus sampling mass.'),
+  maxNewTokens: z
+    .int()
+    .min(1)
+    .default(128)
+    .describe('New tokens per item; what ends by this limit counts as truncated.'),
+  batchSize: z.int().min(1).default(16).describe('Rows per batch.'),
+});
+
+export const Price = z.union([
+  z.literal('free').describe('Calls cost nothing (a local server).'),
+  z.strictObject({
+    inputPerMillionUsd: z.number().min(0).describe('US dollars per million input tokens.'),
+    outputPerMillionUsd: z.number().min(0).describe('US dollars per million output tokens.'),
+  }),
+]);
+
+export const Teacher = z.strictObject({
+  model: z.string().min(1).default('gpt-4.1-nano').describe('Model name at the OpenAI-compatible server.'),
+  baseUrl: z.url().optional().describe('OpenAI-compatible base URL; default: OPENAI_BASE_URL, then the official one.'),
+  temperature: z.number().min(0).max(2).default(0.3).describe('Sampling temperature of the teacher.'),
+  maxTokens: z
+    .int()
+    .min(16)
+    .default(400)
+    .describe('Most tokens per response; the reference run used 150 and truncated.'),
+  concurrency: z.int().min(1).max(512).default(16).describe('Requests in flight at once.'),
+  maxRetries: z.int().min(0).max(20).default(6).describe('Retries per request on 429, 5xx and network errors.'),
+  price: Price.optional().describe('Price of the model; needed for a model that the price table does not know.'),
+  simulated: z
+    .strictObject({
+      errorRateYes: share.default(0.571).describe('Share of wrong answers where the truth is yes.'),
+      errorRateNo: share.default(0.101).describe('Share of wrong answers where the truth is no.'),
+    })
+    .optional()
+    .describe('How the simulated teacher errs when no key is set; ignored by a real one.'),
+});
+
+const TargetModules = z
+  .array(z.string())
+  .min(1)
+  .default(['q_proj', 'k_proj', 'v_proj', 'o_proj', 'gate_proj', 'up_proj', 'down_proj']);
+
+export const Lora = z.strictObject({
+  r: z.int().min(1).default(16).describe('Rank of the adapter.'),
+  alpha: z.number().positive().default(32).describe('LoRA scale numerator.'),
+  dropout: z.number().min(0).lt(1).default(0.1).describe('Dropout on the adapter input.'),
+  targetModules: TargetModules.describe(
+    'Projections that get an adapter (Phi models fuse them: qkv_proj, gate_up_proj).',
+  ),
+});
+
+const optimisation = {
+  batchSize: z.int().min(1).default(2).describe('Rows per micro-batch.'),
+  gradientAccumulation: z.int().min(1).default(16).describe('Micro-batches per optimizer step.'),
+  warmupShare: share.default(0.03).describe('Share of the steps with linear warm-up.'),
+  scheduler: z.enum(['linear', 'cosine', 'constant']).default('cosine').describe('Learning-rate schedule.'),
+  weightDecay: z.number().min(0).default(0).describe('AdamW weight decay.'),
+  maxGradNorm: z.number().positive().default(1).describe('Gradient clipping by global norm.'),
+  maxLength: z.int().min(8).default(2048).describe('Tokens of prompt and completion together.'),
+  checkpointEverySteps: z.int().min(1).default(10).describe('Optimizer steps between checkpoints.'),
+  maxTruncatedShare: share.default(0.05).describe('Training is refused when more rows than this would be truncated.'),
+};
+
+export const Sft = z.strictObject({
+  epochs: z.number().positive().default(3).describe('Passes over the training set.'),
+  learningRate: z.number().positive().default(2e-4).describe('Peak learning rate.'),
+  packing: z.boolean().default(false).describe('Pack short rows together where attention does not leak.'),
+  ...optimisation,
+});
+
+export const Balance = z.enum(['none', 'upsample', 'weighted-loss']);
+export const Filtering = z.enum(['drop-disagreements', 'keep-all', 'consensus']);
+
+export const PhaseB = z.strictObject({
+  ...Sft.shape,
+  filtering: Filtering.default('drop-disagreements').describe(
+    'Which teacher responses train: agreeing ones, all, or those whose majority over consensusAttempts agrees.',
+  ),
+  consensusAttempts: z.int().min(1).max(15).default(5).describe('Teacher attempts per question under consensus.'),
+  balance: Balance.default('none').describe(
+    'Class balance of the corpus: as is, rarer class upsampled, or weighted loss.',
+  ),
+  earlyStopping: z
+    .strictObject({
+      patienceEpochs: z.int().min(1).default(2).describe('Epochs without improvement before stopping.'),
+      heldOutShare: z.number().gt(0).lt(0.5).default(0.1).describe('Share of the training rows held out for the loss.'),
+    })
+    .optional()
+    .describe('Stop when the held-out loss no longer falls; the best epoch is kept.'),
+  sharedTemplate: z
+    .boolean()
+    .default(false)
+    .describe(
+      'Evaluate with the template that was trained; false evaluates with the direct-answer template of Phase A, as the reference run did.',
+    ),
+});
+
+export const DpoStage = z.strictObject({
+  epochs: z.int().min(1).describe('Epochs of this stage.'),
+  beta: z.number().positive().describe('KL strength, unitless.'),
+  loss: z.enum(['dpo', 'cal-dpo', 'cal-dpo-published', 'dr-dpo-published']).default('dpo').describe('Loss variant.'),
+  dropNoisiestShare: share.default(0).describe('Share of the noisiest pairs dropped (Dr-DPO of the plan).'),
+});
+
+export const PhaseC = z.strictObject({
+  learningRate: z.number().positive().default(1e-5).describe('Peak learning rate.'),
+  ...optimisation,
+  gradientAccumulation: z.int().min(1).default(1).describe('Micro-batches per optimizer step.'),
+  chosen: z
+    .enum(['final-answer', 'full-response'])
+    .default('final-answer')
+    .describe("Chosen text: the teacher's final answer alone, or the whole response."),
+  stages: z
+    .array(DpoStage)
+    .min(1)
+    .default([
+      { epochs: 1, beta: 0.05, loss: 'dpo', dropNoisiestShare: 0 },
+      { epochs: 2, beta: 0.1, loss: 'cal-dpo', dropNoisiestShare: 0 },
+      { epochs: 1, beta: 0.1, loss: 'cal-dpo', dropNoisiestShare: 0.15 },
+    ])
+    .describe('The schedule, in order.'),
+});
+
+/** A number that an evaluation yields and a gate may ask for; shares and gains are fractions, not percent. */
+export const Metric = z.enum(['accuracy', 'gain', 'ablation-gain', 'parsable']);
+
+export const Criterion = z.strictObject({
+  metric: Metric.describe(
+    'accuracy; gain = accuracy minus that of `over`, paired; ablation-gain = full draft minus no draft, paired; parsable = share of outputs with an answer.',
+  ),
+  over: z.enum(['majority', 'phaseA', 'phaseB']).optional().describe('What a gain is measured against.'),
+  atLeast: z.number().describe('Threshold as a fraction: 0.07 is 7 points.'),
+  confidence: z.number().min(0.5).lt(1).default(0.95).describe('Two-sided confidence of the interval.'),
+});
+
+const Gate = (criteria: z.input<typeof Criterion>[]) =>
+  z
+    .strictObject({
+      criteria: z
+        .array(Criterion)
+        .min(1)
+        .default(criteria.map((c) => Criterion.parse(c)))
+        .describe('All must pass.'),
+    })
+    .prefault({});
+
+const GateTiming = z.strictObject({
+  remindAfterMinutes: z
+    .number()
+    .positive()
+    .default(60)
+    .describe('First reminder in the log after this long; doubles each time.'),
+  deadlineMinutes: z
+    .number()
+    .positive()
+    .optional()
+    .describe('After this long the recommendation is taken; without it a gate waits for ever.'),
+});
+
+export const Recipe = z.strictObject({
+  programme: z.literal('selfImprovement').default('selfImprovement').describe('Workflow that runs the recipe.'),
+  name: z
+    .string()
+    .regex(/^[a-z0-9][a-z0-9-]*$/)
+    .describe('Name of the recipe: lower case, digits, dashes.'),
+  description: z.string().describe('One line for `ratchet recipes`.'),
+  seed: z.int().min(0).default(42).describe('Seeds sampling, training and generation.'),
+  model: Model.prefault({}),
+  data: Data.prefault({}),
+  drafts: Generation.prefault({ maxNewTokens: 96 }).describe('How the student drafts.'),
+  teacher: Teacher.prefault({}),
+  lora: Lora.prefault({}),
+  phaseA: Sft.prefault({}),
+  phaseB: PhaseB.prefault({}),
+  phaseC: PhaseC.prefault({}),
+  evaluation: Generation.prefault({ maxNewTokens: 400 }).describe('How held-out questions are answered.'),
+  templates: z
+    .strictObject({
+      draft: z.string().describe('Prompt for drafts; needs {question}.'),
+      answer: z.string().describe('Prompt of Phase A; needs {question}.'),
+      reasoning: z.string().describe('Prompt of Phases B and C; needs {question} and {draft}.'),
+      teacherSystem: z.string().describe('System message of the teacher.'),
+      teacherUser: z.string().describe('User message of the teacher; needs {question} and {draft}.'),
+    })
+    .partial()
+    .prefault({})
+    .describe('Prompt templates; what is left out comes from domain/templates.ts.'),
+  gates: z
+    .strictObject({
+      A: Gate([
+        { metric: 'accuracy', atLeast: 0.6 },
+        { metric: 'gain', over: 'majority', atLeast: 0 },
+      ]),
+      B: Gate([{ metric: 'gain', over: 'phaseA', atLeast: 0.07 }]),
+      C: Gate([
+        { metric: 'gain', over: 'phaseA', atLeast: 0.1 },
+        { metric: 'ablation-gain', atLeast: 0.03 },
+      ]),
+      policy: z
+        .enum(['manual', 'auto', 'recommended'])
+        .default('manual')
+        .describe('manual waits always; auto goes on when passed; recommended takes the recommendation.'),
+      maxFixes: z.int().min(0).max(10).default(2).describe('Most repetitions of a phase by fix, retry or redesign.'),
+      timing: GateTiming.prefault({}),
+    })
+    .prefault({}),
+  budget: z
+    .strictObject({
+      capUsd: z
+        .number()
+        .min(0)
+        .default(5)
+        .describe('Most dollars for teacher calls; a run whose estimate is above is refused.'),
+      gpuHourUsd: z.number().min(0).default(0).describe('Price of one GPU-hour, for the report and the estimate.'),
+    })
+    .prefault({}),
+  plan: z
+    .strictObject({
+      hours: z.strictObject({ A: z.number(), B: z.number(), C: z.number() }).default({ A: 2, B: 2, C: 3 }),
+      teacherUsd: z.number().default(1.2),
+    })
+    .prefault({})
+    .describe('What the plan expected, for the report.'),
+  reliability: z
+    .strictObject({
+      heartbeatSeconds: z.number().positive().default(30).describe('A worker silent for longer is taken for lost.'),
+      stallSeconds: z
+        .number()
+        .positive()
+        .default(900)
+        .describe('A trainer alive without a step for longer is ended and retried.'),
+      maxInfrastructureRetries: z
+        .int()
+        .min(0)
+        .default(10)
+        .describe('Retries after infrastructure errors, with back-off.'),
+    })
+    .prefault({}),
+  tracking: z
+    .array(z.enum(['tensorboard', 'mlflow', 'wandb']))
+    .default([])
+    .describe('Where the trainer also reports its metrics.'),
+});
+
+export type Recipe = z.infer<typeof Recipe>;
+export type Criterion = z.infer<typeof Criterion>;
+export type GateName = 'A' | 'B' | 'C';

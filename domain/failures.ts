@@ -1,0 +1,38 @@
+/**
+ * Every `type` that an ApplicationFailure of ratchet carries, and whether Temporal should try again. `preemption` marks
+ * losses that are nobody's fault: they are retried without limit and without back-off.
+ */
+export const failures = {
+  InvalidRecipe: 'permanent',
+  InvalidData: 'permanent',
+  InvalidJob: 'permanent',
+  PreflightRefused: 'permanent',
+  BaseMismatch: 'permanent',
+  BudgetExceeded: 'permanent',
+  TeacherRejected: 'permanent',
+  UnknownRun: 'permanent',
+  ArtefactDamaged: 'permanent',
+  Diverged: 'permanent',
+  BucketMissing: 'permanent',
+  CredentialsRefused: 'permanent',
+  OutOfMemory: 'retryable',
+  DiskFull: 'retryable',
+  StorageUnavailable: 'retryable',
+  TeacherUnavailable: 'retryable',
+  TrainerFailed: 'retryable',
+  TrainerStalled: 'retryable',
+  GpuLost: 'preemption',
+  LeaseLost: 'preemption',
+} as const;
+
+export type FailureType = keyof typeof failures;
+
+/** For `nonRetryableErrorTypes` of a retry policy. */
+export const permanentFailures = Object.entries(failures)
+  .filter(([, kind]) => kind === 'permanent')
+  .map(([type]) => type);
+
+/** Failures that the workflow counts and retries with back-off (workflows/tasks.ts). */
+export const infrastructureFailures = Object.entries(failures)
+  .filter(([, kind]) => kind === 'retryable')
+  .map(([type]) => type);

@@ -1,0 +1,103 @@
+import type { EvaluationSummary, PhaseName } from './records.ts';
+
+/** Types of gates: criteria in, evidence out, decisions by people. Engine: gate-verdict.ts, diagnosis.ts, decisions.ts. */
+
+export type GateName = PhaseName;
+export type Verdict = 'pass' | 'fail' | 'inconclusive';
+export type Choice = 'approve' | 'retry' | 'fix' | 'skip' | 'redesign' | 'abort';
+export type Policy = 'manual' | 'auto' | 'recommended';
+export type GateMetric = 'accuracy' | 'gain' | 'ablation-gain' | 'parsable';
+
+/** As in the recipe; `atLeast` is a fraction (0.07 = 7 points), `confidence` two-sided. */
+export type GateCriterion = {
+  metric: GateMetric;
+  over?: 'majority' | 'phaseA' | 'phaseB' | undefined;
+  atLeast: number;
+  confidence: number;
+};
+
+/**
+ * One criterion held against the evaluations. Pass: the interval clears the threshold; fail: it rules it out;
+ * inconclusive otherwise. Proportions: Wilson score interval; paired gains: see gate-verdict.ts.
+ */
+export type CriterionVerdict = {
+  criterion: GateCriterion;
+  verdict: Verdict;
+  estimate: number;
+  low: number;
+  high: number;
+  n: number;
+  /** For a proportion: successes of n. For a paired gain: items only the new / only the old answered rightly. */
+  counts: { successes: number } | { onlyNew: number; onlyOld: number };
+  /** Two-sided exact McNemar p of a paired gain against zero; null for proportions. */
+  p: number | null;
+  /** Smallest effect (fraction) that this n would have shown with 80 % power. */
+  detectable: number;
+  /** One sentence for people: `59.4 % (408/687), 95 % interval 55.7–63.0 %, asked ≥ 60 %: inconclusive`. */
+  text: string;
+};
+
+/** A cause found (or ruled out) by the diagnosis, with its number. */
+export type Finding = {
+  cause:
+    | 'class-imbalance'
+    | 'lost-to-filtering'
+    | 'format-mismatch'
+    | 'no-cot-benefit'
+    | 'answer-collapse'
+    | 'truncation'
+    | 'at-majority';
+  found: boolean;
+  text: string;
+  numbers: Record<string, number>;
+  /** Changes to the recipe that this cause calls for. */
+  remedies: Remedies;
+};
+
+/** What `fix` or `redesign` changes in the recipe for the next attempt at the phase; only the named fields change. */
+export type Remedies = {
+  balance?: 'none' | 'upsample' | 'weighted-loss';
+  filtering?: 'drop-disagreements' | 'keep-all' | 'consensus';
+  consensusAttempts?: number;
+  sharedTemplate?: boolean;
+  learningRate?: number;
+  epochs?: number;
+  earlyStopping?: { patienceEpochs: number; heldOutShare: number };
+  /** `redesign` only, and then required: the new wording of what it redesigns. */
+  templates?: { reasoning?: string; teacherSystem?: string; teacherUser?: string };
+};
+
+export type Recommendation = { choice: Choice; remedies?: Remedies; reason: string };
+
+/** Everything a person sees before deciding. `digest` covers evaluation files, adapter, prompts and criteria. */
+export type GateEvidence = {
+  gate: GateName;
+  attempt: number;
+  verdict: Verdict;
+  criteria: CriterionVerdict[];
+  diagnosis: Finding[];
+  evaluations: EvaluationSummary[];
+  options: Choice[];
+  recommendation: Recommendation;
+  digest: string;
+};
+
+/** What a signal, an Update or a command sends. Unknown fields are refused, so that a typo does not decide. */
+export type DecisionInput = {
+  gate: GateName;
+  choice: Choice;
+  by?: string;
+  note?: string;
+  remedies?: Remedies;
+  evidence?: string;
+};
+
+/** A decision as kept: refused ones too, with the reason. `override` marks approving a gate that did not pass. */
+export type Decision = DecisionInput & {
+  at: string;
+  attempt: number | null;
+  accepted: boolean;
+  refusal?: string;
+  override: boolean;
+  source: 'signal' | 'update' | 'policy' | 'deadline';
+};

@@ -1,0 +1,86 @@
+import type { Decision, GateEvidence, GateName, Remedies } from './gate-types.ts';
+import type { ArtefactRef, DataReport, EvaluationSummary, PhaseName } from './records.ts';
+
+/** Input of the `selfImprovement` workflow: what `temporal` and `tctl` send as plain JSON. */
+export type RunStart = {
+  /** Name of a recipe in config/recipes, or the recipe itself. */
+  recipe: string | Record<string, unknown>;
+  /** `{ "phaseB.learningRate": 1e-5 }`; dotted paths or nested objects. */
+  overrides?: Record<string, unknown>;
+  /** Start from a phase of an older run: its artefacts before `at` are taken over. */
+  from?: { run: string; at: 'phaseA' | 'phaseB' | 'phaseC' };
+};
+
+/** Where a programme stands; `waiting` names an open gate. */
+export type Stage =
+  | 'resolving'
+  | 'data'
+  | 'drafts'
+  | 'teacher'
+  | 'phaseA'
+  | 'phaseB'
+  | 'phaseC'
+  | 'report'
+  | 'done'
+  | 'stopped'
+  | 'cancelled'
+  | 'failed';
+
+/** One attempt at a phase, with everything it left. */
+export type PhaseAttempt = {
+  phase: PhaseName;
+  attempt: number;
+  /** What this attempt changed against the recipe, from the gate's decision. */
+  remedies: Remedies | null;
+  corpus: ArtefactRef;
+  templateDigest: string;
+  dataReport: DataReport;
+  adapter: ArtefactRef;
+  metrics: ArtefactRef;
+  evaluations: EvaluationSummary[];
+  steps: number;
+  trainLoss: number | null;
+  gpuSeconds: number;
+  stepsRedone: number;
+  losses: number;
+  evidence: GateEvidence | null;
+  outcome: 'promoted' | 'promoted-by-override' | 'rejected' | 'pending';
+};
+
+/** The whole state of a run: answer of the `status` query, content of `state.json`, input of the report. */
+export type ProgrammeState = {
+  run: string;
+  recipeName: string;
+  recipeDigest: string;
+  recipe: unknown;
+  stage: Stage;
+  startedAt: string;
+  finishedAt: string | null;
+  waiting: GateName | null;
+  data: { train: ArtefactRef; evaluation: ArtefactRef; report: DataReport } | null;
+  drafts: {
+    train: ArtefactRef;
+    evaluation: ArtefactRef;
+    trainReport: NonNullable<DataReport['drafts']>;
+    evaluationReport: NonNullable<DataReport['drafts']>;
+  } | null;
+  teacher: {
+    responses: ArtefactRef;
+    attempts: number;
+    name: string;
+    report: NonNullable<DataReport['responses']>;
+  } | null;
+  baseEvaluation: EvaluationSummary | null;
+  phases: PhaseAttempt[];
+  /** The model as it stands: the adapter of the last promoted phase, null = the bare base. */
+  promoted: { phase: PhaseName; attempt: number; adapter: ArtefactRef; override: boolean } | null;
+  decisions: Decision[];
+  /** Signals named `decide` that could not be read as a decision; the newest 100, cut. */
+  unreadable: { at: string; text: string; refusal: string }[];
+  spent: { teacherUsd: number; teacherCalls: number; gpuSeconds: number };
+  estimate: { teacherUsd: number; gpuHours: number; totalUsd: number } | null;
+  from: RunStart['from'] | null;
+  report: { html: ArtefactRef; json: ArtefactRef; path: string } | null;
+  /** Why the run stopped, failed or was cancelled, and what is kept where. */
+  conclusion: string | null;
+};

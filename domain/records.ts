@@ -1,0 +1,118 @@
+/**
+ * Rows of the JSONL artefacts and the references that travel through Temporal's history. Everything here is plain JSON.
+ */
+
+/** Where an artefact lies and what it must hash to. `rows` is 0 for what has no rows (an adapter, a report). */
+export type ArtefactRef = { uri: string; sha256: string; bytes: number; rows: number };
+
+export type Answer = 'yes' | 'no';
+
+/** A yes/no question, normalised from StrategyQA's own format. `id` is the row's qid. */
+export type Question = {
+  id: string;
+  question: string;
+  answer: Answer;
+  facts: string[];
+  decomposition: string[];
+};
+
+/** How a generation ended: by a stop token or string, or by its token limit (then it counts as truncated). */
+export type Finish = 'stop' | 'length';
+
+/** One output of a generate job. */
+export type Generated = { id: string; text: string; tokens: number; finish: Finish };
+
+/** A student draft. `answer` is null when it could not be parsed; `text` is what the model wrote. */
+export type Draft = Generated & { answer: Answer | null; questions: string | null; strict: boolean };
+
+export type ResponseClass = 'valid' | 'disagreed' | 'unparsable' | 'truncated' | 'refused' | 'failed';
+
+/** One teacher response to one attempt at one question; `failed` rows keep the reason and are never dropped silently. */
+export type TeacherResponse = {
+  id: string;
+  attempt: number;
+  text: string;
+  answer: Answer | null;
+  truth: Answer;
+  class: ResponseClass;
+  strict: boolean;
+  requestDigest: string;
+  inputTokens: number;
+  outputTokens: number;
+  costUsd: number;
+  /** True when the answer came from the store and nothing was paid. */
+  reused: boolean;
+  error?: string;
+};
+
+/** A row of an SFT corpus; `weight` multiplies the row's loss. */
+export type SftRow = { prompt: string; completion: string; weight?: number };
+
+/** A preference pair; `origin` says how the rejected side came about. */
+export type PreferencePair = {
+  id: string;
+  prompt: string;
+  chosen: string;
+  rejected: string;
+  origin: 'wrong-draft' | 'flipped';
+};
+
+/** One evaluated item. `answer` null = unparsable. */
+export type EvaluatedItem = {
+  id: string;
+  truth: Answer;
+  answer: Answer | null;
+  correct: boolean;
+  finish: Finish;
+  text: string;
+};
+
+/**
+ * An evaluation: which prompt was asked of which adapter, and the counts. Shares and intervals are computed from the
+ * counts, never stored beside them.
+ */
+export type EvaluationSummary = {
+  name: EvaluationName;
+  items: ArtefactRef;
+  n: number;
+  correct: number;
+  unparsable: number;
+  truncated: number;
+  predictedYes: number;
+  truthYes: number;
+  /** sha256 of the prompt template; compared with the training template by the gate. */
+  templateDigest: string;
+  /** sha256 of the adapter's manifest, null for the bare base. */
+  adapterSha256: string | null;
+};
+
+/**
+ * direct = Phase A's prompt, answer read at once; reasoning = question + draft, answer read after the reasoning;
+ * no-draft = reasoning without the draft; shuffled-draft = reasoning with another question's draft.
+ */
+export type EvaluationMode = 'direct' | 'reasoning' | 'no-draft' | 'shuffled-draft';
+export type PhaseName = 'A' | 'B' | 'C';
+/** For example `base/direct`, `A/direct`, `B2/reasoning` (second attempt at Phase B), `C1/no-draft`. */
+export type EvaluationName = string;
+
+export type Balance = 'none' | 'upsample' | 'weighted-loss';
+export type Filtering = 'drop-disagreements' | 'keep-all' | 'consensus';
+
+/** Counts by label. */
+export type ClassCounts = { yes: number; no: number };
+
+/** What one step between two row sets did. `removed` says why, per class; kept + removed = before. */
+export type DataStep = {
+  name: string;
+  before: ClassCounts;
+  after: ClassCounts;
+  removed: { reason: string; counts: ClassCounts }[];
+};
+
+/** Class balance before and after each filter, and the quality of what was generated; counts only. */
+export type DataReport = {
+  steps: DataStep[];
+  drafts?: { n: number; truncated: number; unparsable: number; lenient: number; correct: number };
+  responses?: { n: number; byClass: Record<ResponseClass, number>; lenient: number };
+  pairs?: { n: number; flipped: number; duplicates: number; meanChosenChars: number; meanRejectedChars: number };
+};

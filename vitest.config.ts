@@ -1,0 +1,26 @@
+import { defineConfig } from 'vitest/config';
+
+export default defineConfig({
+  test: {
+    projects: [
+      // Pure and fast: no server, no process.
+      {
+        test: {
+          name: 'unit',
+          include: ['test/{domain,config,cli,workflows}/**/*.test.ts', 'test/activities/reports/**/*.test.ts'],
+        },
+      },
+      // Real servers and processes: one file at a time, since the machine may have two cores.
+      {
+        test: {
+          name: 'integration',
+          include: ['test/{infra,activities,teacher,integration,replay}/**/*.test.ts'],
+          exclude: ['test/activities/reports/**'],
+          fileParallelism: false,
+          testTimeout: 120_000,
+          hookTimeout: 180_000,
+        },
+      },
+    ],
+  },
+});

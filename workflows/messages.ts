@@ -1,0 +1,33 @@
+import { defineQuery, defineSignal, defineUpdate } from '@temporalio/workflow';
+import { defineSearchAttributeKey, SearchAttributeType } from '@temporalio/common';
+import type { Decision, DecisionInput, GateEvidence } from '../domain/gate-types.ts';
+import type { ProgrammeState } from '../domain/programme.ts';
+
+/** Answer of the `gates` query: the open gate with its evidence, and everything decided so far. */
+export type GatesView = {
+  open: GateEvidence | null;
+  waitingSince: string | null;
+  history: GateEvidence[];
+  decisions: Decision[];
+};
+
+/** `decide`: takes what people send as plain JSON, so its shape is checked on arrival. What is refused is recorded. */
+export const decideSignal = defineSignal<[unknown]>('decide');
+/** Same name, as an Update: refused synchronously with the reason, and then nothing changes. */
+export const decideUpdate = defineUpdate<Decision, [DecisionInput]>('decide');
+/**
+ * A refused Update leaves no trace in a workflow's history, so the client that was refused sends what it had asked and
+ * the refusal, to be kept beside the decisions. It can decide nothing.
+ */
+export const refusalSignal = defineSignal<[unknown, string]>('recordRefusal');
+/** Whole state of the run; small plain JSON. */
+export const statusQuery = defineQuery<ProgrammeState>('status');
+/** See {@link GatesView}. */
+export const gatesQuery = defineQuery<GatesView>('gates');
+
+/** Must exist in the namespace: `temporal operator search-attribute create --name RatchetPhase --type Keyword`. */
+export const searchAttributes = {
+  phase: defineSearchAttributeKey('RatchetPhase', SearchAttributeType.KEYWORD),
+  gate: defineSearchAttributeKey('RatchetGate', SearchAttributeType.KEYWORD),
+  recipe: defineSearchAttributeKey('RatchetRecipe', SearchAttributeType.KEYWORD),
+};

@@ -1,0 +1,69 @@
+import { apiTasks, gpuTasks, orchestrator } from '../tasks.ts';
+import { attemptRecipe, attemptRecord } from './phase.ts';
+import type { PhaseInput, PhaseResult } from './phase.ts';
+
+/**
+ * Phase B, chain-of-thought distillation from the Phase A adapter: question + draft → reasoning + answer. Evaluated with
+ * reasoning and without, so that the gate can tell whether the reasoning is what helps.
+ */
+export async function phaseB(input: PhaseInput): Promise<PhaseResult> {
+  const { run, data, drafts } = input;
+  const scope = { run, phase: 'B', attempt: input.attempt } as const;
+  const recipe = attemptRecipe(input);
+  const gpu = gpuTasks(recipe.reliability);
+  const questions = data.train;
+
+  const asked = await askWhatIsMissing(input, teacherAttempts(recipe));
+  const corpus = await orchestrator.buildReasoningCorpus({
+    scope,
+    recipe,
+    questions,
+    drafts: drafts.train,
+    responses: asked.teacher.responses,
+  });
+  const training = await gpu.trainSft({
+    scope,
+    recipe,
+    phase: 'B',
+    corpus: corpus.rows,
+    heldOut: corpus.heldOut,
+    adapter: input.adapter,
+  });
+
+  const evaluate = (mode: 'reasoning' | 'direct') =>
+    gpu.evaluate({
+      scope,
+      recipe,
+      name: `B${input.attempt}/${mode}`,
+      mode,
+      questions: data.evaluation,
+      drafts: mode === 'direct' ? null : drafts.evaluation,
+      adapter: training.adapter,
+    });
+  const reasoning = await evaluate('reasoning');
+  const direct = await evaluate('direct');
+
+  return { attempt: attemptRecord(input, corpus, training, [reasoning, direct]), ...asked };
+}
+
+/** Consensus needs several answers to each question; every other filter needs one. */
+export const teacherAttempts = (recipe: PhaseInput['recipe']): number =>
+  recipe.phaseB.filtering === 'consensus' ? recipe.phaseB.consensusAttempts : 1;
+
+async function askWhatIsMissing(input: PhaseInput, attempts: number): Promise<Omit<PhaseResult, 'attempt'>> {
+  const { run, recipe, data, drafts, teacher } = input;
+  const redesigned = input.remedies?.templates !== undefined;
+  if (attempts <= teacher.attempts && !redesigned) return { teacher, teacherUsd: 0, teacherCalls: 0 };
+  const asked = await apiTasks(recipe.reliability).askTeacher({
+    scope: { run, phase: 'teacher', attempt: input.attempt },
+    recipe,
+    questions: data.train,
+    drafts: drafts.train,
+    attempts,
+  });
+  return {
+    teacher: { responses: asked.responses, attempts, name: asked.teacher, report: asked.report },
+    teacherUsd: asked.costUsd,
+    teacherCalls: asked.calls,
+  };
+}

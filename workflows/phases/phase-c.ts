@@ -1,0 +1,43 @@
+import type { EvaluationMode } from '../../domain/records.ts';
+import { gpuTasks, orchestrator } from '../tasks.ts';
+import { attemptRecipe, attemptRecord } from './phase.ts';
+import type { PhaseInput, PhaseResult } from './phase.ts';
+
+/**
+ * Phase C, preference optimisation: pairs from drafts and teacher, DPO by schedule, and the experiments that Gate C
+ * asks for: the same questions with their drafts, without, and with somebody else's.
+ */
+export async function phaseC(input: PhaseInput): Promise<PhaseResult> {
+  const { run, data, drafts, teacher, adapter } = input;
+  const scope = { run, phase: 'C', attempt: input.attempt } as const;
+  const recipe = attemptRecipe(input);
+  const gpu = gpuTasks(recipe.reliability);
+  if (adapter === null) throw new Error('Phase C needs an adapter as its reference model.');
+
+  const pairs = await orchestrator.buildPairs({
+    scope,
+    recipe,
+    questions: data.train,
+    drafts: drafts.train,
+    responses: teacher.responses,
+  });
+  const training = await gpu.trainDpo({ scope, recipe, pairs: pairs.rows, adapter });
+
+  const evaluate = (mode: EvaluationMode) =>
+    gpu.evaluate({
+      scope,
+      recipe,
+      name: `C${input.attempt}/${mode}`,
+      mode,
+      questions: data.evaluation,
+      drafts: mode === 'direct' ? null : drafts.evaluation,
+      adapter: training.adapter,
+    });
+  const reasoning = await evaluate('reasoning');
+  const noDraft = await evaluate('no-draft');
+  const shuffledDraft = await evaluate('shuffled-draft');
+  const direct = await evaluate('direct');
+
+  const evaluations = [reasoning, noDraft, shuffledDraft, direct];
+  return { attempt: attemptRecord(input, pairs, training, evaluations), teacher, teacherUsd: 0, teacherCalls: 0 };
+}

@@ -1,0 +1,60 @@
+import type { Corpus, TrainingResult } from '../../activities/contract.ts';
+import type { Recipe } from '../../config/recipe.ts';
+import type { Remedies } from '../../domain/gate-types.ts';
+import type { PhaseAttempt, ProgrammeState } from '../../domain/programme.ts';
+import type { ArtefactRef, EvaluationSummary, PhaseName } from '../../domain/records.ts';
+
+/** Input of each phase's child workflow: references only. */
+export type PhaseInput = {
+  run: string;
+  phase: PhaseName;
+  attempt: number;
+  /** The recipe of this attempt, remedies applied. */
+  recipe: Recipe;
+  remedies: Remedies | null;
+  /** Adapter to go on from; null = the bare base. */
+  adapter: ArtefactRef | null;
+  data: NonNullable<ProgrammeState['data']>;
+  drafts: NonNullable<ProgrammeState['drafts']>;
+  teacher: NonNullable<ProgrammeState['teacher']>;
+};
+
+/** What a phase leaves: the attempt, the teacher responses it ended with, and what it spent beyond GPU time. */
+export type PhaseResult = {
+  attempt: PhaseAttempt;
+  teacher: PhaseInput['teacher'];
+  teacherUsd: number;
+  teacherCalls: number;
+};
+
+/** A fresh seed per attempt, so that `retry` is not the same run again; the first attempt uses the recipe's own. */
+export function attemptRecipe(input: PhaseInput): Recipe {
+  return { ...input.recipe, seed: input.recipe.seed + input.attempt - 1 };
+}
+
+/** The record of an attempt, before its gate. */
+export function attemptRecord(
+  input: PhaseInput,
+  corpus: Corpus,
+  training: TrainingResult,
+  evaluations: { summary: EvaluationSummary; gpuSeconds: number }[],
+): PhaseAttempt {
+  return {
+    phase: input.phase,
+    attempt: input.attempt,
+    remedies: input.remedies,
+    corpus: corpus.rows,
+    templateDigest: corpus.templateDigest,
+    dataReport: corpus.report,
+    adapter: training.adapter,
+    metrics: training.metrics,
+    evaluations: evaluations.map((evaluation) => evaluation.summary),
+    steps: training.steps,
+    trainLoss: training.trainLoss,
+    gpuSeconds: evaluations.reduce((sum, evaluation) => sum + evaluation.gpuSeconds, training.gpuSeconds),
+    stepsRedone: training.stepsRedone,
+    losses: training.losses,
+    evidence: null,
+    outcome: 'pending',
+  };
+}

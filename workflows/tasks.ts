@@ -1,0 +1,84 @@
+import {
+  ActivityCancellationType,
+  ActivityFailure,
+  ApplicationFailure,
+  proxyActivities,
+  sleep,
+} from '@temporalio/workflow';
+import type { ApiActivities, GpuActivities, OrchestratorActivities } from '../activities/contract.ts';
+import type { Recipe } from '../config/recipe.ts';
+import { failures, infrastructureFailures, permanentFailures } from '../domain/failures.ts';
+import type { FailureType } from '../domain/failures.ts';
+
+type Reliability = Recipe['reliability'];
+type Activity<I, O> = (input: I) => Promise<O>;
+
+/**
+ * Temporal itself retries losses of a host (heartbeat timeouts, GpuLost, LeaseLost): at once, without limit. What may be
+ * the infrastructure's fault comes back here, is counted, and tried again with back-off; the rest is not retried.
+ */
+const retry = {
+  initialInterval: '1 second',
+  backoffCoefficient: 1,
+  nonRetryableErrorTypes: [...permanentFailures, ...infrastructureFailures],
+};
+
+function isInfrastructure(error: unknown): boolean {
+  const type = error instanceof ActivityFailure && error.cause instanceof ApplicationFailure ? error.cause.type : null;
+  return type !== null && type !== undefined && failures[type as FailureType] === 'retryable';
+}
+
+function bounded<I, O>(activity: Activity<I, O>, reliability: Reliability): Activity<I, O> {
+  return async (input) => {
+    for (let attempt = 0; ; attempt += 1) {
+      try {
+        return await activity(input);
+      } catch (error) {
+        if (!isInfrastructure(error) || attempt >= reliability.maxInfrastructureRetries) throw error;
+        await sleep(Math.min(1000 * 2 ** attempt, 300_000));
+      }
+    }
+  };
+}
+
+/** Work that needs no GPU and no paid call. Usable before a recipe is known. */
+export const orchestrator = proxyActivities<OrchestratorActivities>({
+  taskQueue: 'ratchet',
+  startToCloseTimeout: '10 minutes',
+  retry: {
+    ...retry,
+    nonRetryableErrorTypes: permanentFailures,
+    backoffCoefficient: 2,
+    maximumInterval: '1 minute',
+    maximumAttempts: 20,
+  },
+});
+
+/** Work on a GPU host. A cancelled activity is waited for: it stops its trainer and keeps what was checkpointed. */
+export function gpuTasks(reliability: Reliability): GpuActivities {
+  const gpu = proxyActivities<GpuActivities>({
+    taskQueue: 'ratchet-gpu',
+    startToCloseTimeout: '7 days',
+    heartbeatTimeout: reliability.heartbeatSeconds * 1000,
+    cancellationType: ActivityCancellationType.WAIT_CANCELLATION_COMPLETED,
+    retry,
+  });
+  return {
+    generateDrafts: bounded(gpu.generateDrafts, reliability),
+    evaluate: bounded(gpu.evaluate, reliability),
+    trainSft: bounded(gpu.trainSft, reliability),
+    trainDpo: bounded(gpu.trainDpo, reliability),
+  };
+}
+
+/** Paid calls; what was answered before a loss is in the store and is not paid again. */
+export function apiTasks(reliability: Reliability): ApiActivities {
+  const api = proxyActivities<ApiActivities>({
+    taskQueue: 'ratchet-api',
+    startToCloseTimeout: '2 days',
+    heartbeatTimeout: reliability.heartbeatSeconds * 1000,
+    cancellationType: ActivityCancellationType.WAIT_CANCELLATION_COMPLETED,
+    retry,
+  });
+  return { askTeacher: bounded(api.askTeacher, reliability) };
+}
