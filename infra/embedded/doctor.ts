@@ -1,0 +1,172 @@
+import { execFile } from 'node:child_process';
+import { randomUUID } from 'node:crypto';
+import { existsSync, mkdirSync } from 'node:fs';
+import { statfs } from 'node:fs/promises';
+import { promisify } from 'node:util';
+import { DeleteObjectCommand, GetObjectCommand, PutObjectCommand, S3ServiceException } from '@aws-sdk/client-s3';
+import { tryToListen } from './ports.ts';
+import { StackProblem } from './problem.ts';
+import { connectS3, connectTemporal, searchAttributes } from './probes.ts';
+import type { WholeEnvironment } from './probes.ts';
+import { liveRecord } from './records.ts';
+import { projectNode, toolPath } from './services.ts';
+import { stackEnvironment, stackSettings } from './settings.ts';
+import type { Environment, StackSettings } from './settings.ts';
+
+/** One finding. `detail` is what was found; `fix` what to do about it, empty where `ok`. */
+export type Check = { name: string; ok: boolean; detail: string; fix: string };
+
+type Look = { name: string; fix: string; look: () => Promise<string> };
+
+const run = promisify(execFile);
+const SMALLEST_FREE_BYTES = 5e9;
+
+/**
+ * Looks at everything that a run needs, by using it: imports the Python packages, asks the servers, writes into the
+ * bucket. Calls no model, so spends nothing. Takes some seconds, nearly all of it Python's imports.
+ */
+export async function doctor(env: Environment = process.env): Promise<Check[]> {
+  const environment = stackEnvironment(env);
+  const settings = stackSettings(environment);
+  const looks = [
+    ...toolLooks(settings, environment),
+    portsLook(settings),
+    diskLook(settings),
+    temporalLook(settings, environment),
+    bucketLook(settings, environment),
+    teacherLook(settings, environment),
+    gpuLook(),
+  ];
+  return Promise.all(
+    looks.map(async ({ name, fix, look }): Promise<Check> => {
+      try {
+        return { name, ok: true, detail: await look(), fix: '' };
+      } catch (error) {
+        const detail = error instanceof Error ? (error.message.split('\n')[0] ?? '') : String(error);
+        return { name, ok: false, detail, fix: error instanceof StackProblem ? error.fix : fix };
+      }
+    }),
+  );
+}
+
+function toolLooks({ embedded }: StackSettings, env: WholeEnvironment): Look[] {
+  const version = async (file: string) => (await run(file, ['--version'])).stdout.trim().split('\n')[0] ?? '';
+  const packages = ['torch', 'transformers', 'trl', 'peft', 'bitsandbytes', 'ratchet_trainer'];
+  const script = `import ${packages.join(', ')}; print("torch", torch.__version__, "transformers", transformers.__version__)`;
+  const looks: Look[] = [
+    { name: 'Node', fix: 'npm run setup', look: () => version(projectNode()) },
+    {
+      name: 'Python packages',
+      fix: 'npm run setup',
+      look: async () => (await run(env['RATCHET_PYTHON'] ?? 'python3', ['-c', script])).stdout.trim(),
+    },
+  ];
+  if (embedded.temporal) {
+    looks.push({ name: 'temporal', fix: 'npm run setup', look: () => version(toolPath('temporal', env)) });
+  }
+  if (embedded.s3) {
+    looks.push({ name: 'versitygw', fix: 'npm run setup', look: () => version(toolPath('versitygw', env)) });
+  }
+  return looks;
+}
+
+function portsLook({ home, ports, embedded }: StackSettings): Look {
+  const owners = { temporal: 'temporal', temporalUi: 'temporal', s3: 's3', teacher: 'teacher' } as const;
+  const look = async () => {
+    const words: string[] = [];
+    for (const { name, port, variable, what } of Object.values(ports)) {
+      if (!embedded[owners[name]]) continue;
+      const isOurs = liveRecord(home, owners[name])?.ports[name] === port;
+      if (!isOurs && (await tryToListen(port)) !== undefined) {
+        throw new StackProblem(`${port} (${what}) is taken`, `Set ${variable} to a free port, or stop what holds it.`);
+      }
+      words.push(`${port} ${isOurs ? 'ours' : 'free'}`);
+    }
+    return words.join(', ');
+  };
+  return { name: 'ports', fix: '', look };
+}
+
+function diskLook({ home }: StackSettings): Look {
+  const look = async () => {
+    mkdirSync(home, { recursive: true });
+    const { bavail, bsize } = await statfs(home);
+    const free = `${((bavail * bsize) / 1e9).toFixed(0)} GB free at ${home}`;
+    if (bavail * bsize < SMALLEST_FREE_BYTES) throw new Error(free);
+    return free;
+  };
+  return { name: 'disk', fix: `Free ${SMALLEST_FREE_BYTES / 1e9} GB, or set RATCHET_HOME to a larger disk.`, look };
+}
+
+function temporalLook({ embedded }: StackSettings, env: WholeEnvironment): Look {
+  const look = async () => {
+    const { connection, namespace } = await connectTemporal(env);
+    try {
+      const list = await connection.operatorService.listSearchAttributes({ namespace });
+      const missing = searchAttributes.filter((name) => !(name in list.customAttributes));
+      if (missing.length > 0) {
+        const names = missing.map((name) => `--name ${name}`).join(' ');
+        const command = `temporal operator search-attribute create --namespace ${namespace} --type Keyword ${names}`;
+        throw new StackProblem(`search attributes missing in namespace ${namespace}: ${missing.join(', ')}`, command);
+      }
+      return `${connection.options.address}, namespace ${namespace}, search attributes registered`;
+    } finally {
+      await connection.close();
+    }
+  };
+  const fix = embedded.temporal
+    ? 'ratchet up'
+    : 'Check TEMPORAL_ADDRESS, TEMPORAL_NAMESPACE, TEMPORAL_API_KEY, TEMPORAL_TLS_*.';
+  return { name: 'Temporal', fix, look };
+}
+
+function bucketLook({ embedded }: StackSettings, env: WholeEnvironment): Look {
+  const look = async () => {
+    const client = connectS3(env, 2);
+    const object = { Bucket: env['RATCHET_BUCKET'], Key: `doctor/${randomUUID()}` };
+    try {
+      const write = () => client.send(new PutObjectCommand({ ...object, Body: 'ratchet', IfNoneMatch: '*' }));
+      await write();
+      const refused = await write().then(
+        () => false,
+        (error: unknown) => error instanceof S3ServiceException && error.$metadata.httpStatusCode === 412,
+      );
+      const text = await (await client.send(new GetObjectCommand(object))).Body?.transformToString();
+      await client.send(new DeleteObjectCommand(object));
+      if (text !== 'ratchet') throw new Error('an object did not come back as it was written');
+      if (!refused) {
+        throw new StackProblem('conditional puts are not honoured', 'Use an S3 server that knows If-None-Match: *.');
+      }
+      return `s3://${object.Bucket ?? ''} can be written and read, conditional puts hold`;
+    } finally {
+      client.destroy();
+    }
+  };
+  const fix = embedded.s3 ? 'ratchet up' : 'Check RATCHET_BUCKET, AWS_ENDPOINT_URL_S3, AWS_REGION and the credentials.';
+  return { name: 'S3', fix, look };
+}
+
+function teacherLook({ embedded }: StackSettings, env: WholeEnvironment): Look {
+  const base = env['OPENAI_BASE_URL'] || 'https://api.openai.com/v1';
+  const look = async () => {
+    const headers = { authorization: `Bearer ${env['OPENAI_API_KEY'] ?? ''}` };
+    const response = await fetch(`${base}/models`, { headers, signal: AbortSignal.timeout(10_000) });
+    if (response.status === 401) throw new StackProblem(`${base} refuses the key`, 'Correct OPENAI_API_KEY.');
+    if (!response.ok) throw new Error(`${base} answers ${response.status}`);
+    return embedded.teacher ? `simulated (no OPENAI_API_KEY is set), ${base}` : base;
+  };
+  return { name: 'teacher', fix: embedded.teacher ? 'ratchet up' : 'Check OPENAI_BASE_URL and the network.', look };
+}
+
+function gpuLook(): Look {
+  const look = async () => {
+    const command = ['--query-gpu=name,memory.total', '--format=csv,noheader'];
+    const { stdout } = await run('nvidia-smi', command).catch((error: unknown) => {
+      if ((error as NodeJS.ErrnoException).code === 'ENOENT' && !existsSync('/dev/nvidia0'))
+        return { stdout: 'none: CPU' };
+      throw error;
+    });
+    return stdout.trim().replaceAll('\n', '; ');
+  };
+  return { name: 'GPU', fix: 'The driver does not answer: see what nvidia-smi says.', look };
+}
