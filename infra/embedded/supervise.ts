@@ -62,24 +62,25 @@ type Watch = { ready: Promise<void>; end: () => Promise<void> };
 function watch(context: Context, service: Service, needs: Promise<unknown>): Watch {
   const { home, onEvent, stopping } = context;
   const state: { running?: Running; loop?: Promise<void> } = {};
+  const isStopping = () => stopping.aborted;
   const begin = (restarts: number) => start(context, service, restarts, (running) => (state.running = running));
   const keepAlive = async (): Promise<void> => {
     for (let restarts = 1, quickDeaths = 0, sinceMs = Date.now(); ; restarts += 1) {
       const how = await state.running?.exited;
-      if (stopping.aborted) return;
+      if (isStopping()) return;
       quickDeaths = Date.now() - sinceMs < 60_000 ? quickDeaths + 1 : 1;
       const backOffMs = Math.min(250 * 2 ** (quickDeaths - 1), LONGEST_BACK_OFF_MS);
       const text = `${how ?? 'ended'}; starting it again in ${backOffMs / 1000} s`;
       onEvent({ service: service.name, kind: 'died', text });
       await sleep(backOffMs, undefined, { signal: stopping }).catch(() => undefined);
-      if (stopping.aborted) return;
+      if (isStopping()) return;
       sinceMs = Date.now();
       // A start that fails has ended the process, so that the next round sees its end and tries again.
       await begin(restarts).catch(() => undefined);
     }
   };
   const ready = needs.then(async () => {
-    if (stopping.aborted) return;
+    if (isStopping()) return;
     await begin(0);
     state.loop = keepAlive();
   });
