@@ -1,0 +1,139 @@
+# pyright: basic
+# peft is only partly typed.
+"""LoRA adapters: made, loaded, checked against their base, saved whole."""
+
+import json
+import shutil
+from pathlib import Path
+from typing import Any
+
+import torch
+from peft import LoraConfig, PeftModel, get_peft_model, get_peft_model_state_dict, set_peft_model_state_dict
+from safetensors.torch import load_file, save_file
+
+from .base_model import LoadedBase
+from .digests import PROVENANCE_FILE, read_provenance
+from .errors import InvalidJobError, PreflightError
+from .files import replace_folder, sync_tree
+from .job import Lora
+
+WEIGHTS_FILE = "adapter_model.safetensors"
+
+
+def new_adapter(base: LoadedBase, lora: Lora) -> Any:
+    """Wraps the base with a fresh LoRA; its A matrices come from torch's global generator.
+
+    Raises:
+        InvalidJobError: A target module that the base does not have.
+    """
+    config = LoraConfig(
+        r=lora.r,
+        lora_alpha=lora.alpha,  # type: ignore[arg-type]
+        lora_dropout=lora.dropout,
+        target_modules=lora.target_modules,
+        task_type="CAUSAL_LM",
+        bias="none",
+    )
+    leaves = {name.rpartition(".")[2] for name, _ in base.model.named_modules()}
+    missing = [name for name in lora.target_modules if name.rpartition(".")[2] not in leaves]
+    if missing:
+        fix = "Name linear layers of this base, for example q_proj, v_proj (Llama) or qkv_proj (Phi-3)."
+        raise InvalidJobError("unknownModule", f"lora.targetModules: the base has no {', '.join(missing)}", fix)
+    return get_peft_model(base.model, config)
+
+
+def load_adapter(base: LoadedBase, path: str, *, trainable: bool, lora: Lora | None = None) -> Any:
+    """Puts an existing adapter on the base.
+
+    Args:
+        base: The loaded base.
+        path: Adapter folder.
+        trainable: Whether training goes on from it.
+        lora: What the job asks for; rank, scale and modules must be the adapter's own, dropout may differ.
+    Raises:
+        InvalidJobError: Unreadable adapter, or `lora` asks for another shape.
+        PreflightError: The adapter belongs to another base.
+    """
+    folder = Path(path)
+    check_adapter_base(folder, base.digest)
+    try:
+        config = LoraConfig.from_pretrained(str(folder))
+    except (OSError, ValueError, TypeError) as error:
+        fix = "Point adapter.path to a folder with adapter_config.json and adapter_model.safetensors."
+        raise InvalidJobError("unloadableAdapter", f"adapter.path: {folder}: {error}", fix) from error
+    if lora is not None:
+        _check_shape(config, lora)
+        config.lora_dropout = lora.dropout
+    config.inference_mode = not trainable
+    return PeftModel.from_pretrained(base.model, str(folder), is_trainable=trainable, config=config)
+
+
+def check_adapter_base(folder: Path, digest: str) -> None:
+    """Refuses an adapter of another base.
+
+    Raises:
+        InvalidJobError: No adapter in the folder.
+        PreflightError: `ratchet.json` names another base digest.
+    """
+    if not (folder / WEIGHTS_FILE).is_file():
+        fix = "Point adapter.path to a folder with adapter_config.json and adapter_model.safetensors."
+        raise InvalidJobError("noAdapter", f"adapter.path: {folder} has no {WEIGHTS_FILE}", fix)
+    provenance = read_provenance(folder)
+    theirs = provenance["base"]["digest"] if provenance else digest
+    if theirs != digest:
+        message = f"adapter.path: {folder} was trained on base {theirs[:12]}, base.path is {digest[:12]}"
+        raise PreflightError("adapterOfAnotherBase", message, "Use the base that the adapter was trained on.")
+
+
+def _check_shape(config: LoraConfig, lora: Lora) -> None:
+    targets = config.target_modules
+    theirs = {
+        "r": config.r,
+        "alpha": float(config.lora_alpha),
+        "targetModules": sorted(targets) if isinstance(targets, (set, list)) else targets,
+    }
+    asked = {"r": lora.r, "alpha": float(lora.alpha), "targetModules": sorted(lora.target_modules)}
+    for name, value in asked.items():
+        if theirs[name] != value:
+            message = f"lora.{name}: the job asks for {value}, the adapter at adapter.path has {theirs[name]}"
+            raise InvalidJobError("adapterShape", message, f"Set lora.{name} to {theirs[name]} or leave adapter out.")
+
+
+def adapter_tensors(model: Any) -> dict[str, torch.Tensor]:
+    """The adapter's tensors under peft's file names, on the CPU, contiguous, sorted by name: same values, same bytes."""
+    state = get_peft_model_state_dict(model, save_embedding_layers=False)
+    return {name: state[name].detach().to("cpu", copy=True).contiguous() for name in sorted(state)}
+
+
+def restore_adapter(model: Any, file: Path) -> None:
+    """Copies the tensors of a weights file into the model's adapter, bit for bit."""
+    result = set_peft_model_state_dict(model, load_file(file))
+    if result.unexpected_keys:
+        raise InvalidJobError("adapterShape", f"{file}: unexpected tensors {result.unexpected_keys[:3]}")
+
+
+def save_adapter(model: Any, tensors: dict[str, torch.Tensor], final: Path, provenance: dict[str, Any]) -> None:
+    """Writes adapter_config.json, adapter_model.safetensors and ratchet.json, and renames the folder into place."""
+    temporary = final.with_name(f".{final.name}.tmp")
+    shutil.rmtree(temporary, ignore_errors=True)
+    temporary.mkdir(parents=True)
+    write_adapter_files(model, tensors, temporary)
+    (temporary / PROVENANCE_FILE).write_text(json.dumps(provenance, indent=2, sort_keys=True) + "\n", "utf-8")
+    sync_tree(temporary)
+    replace_folder(temporary, final)
+
+
+def write_adapter_files(model: Any, tensors: dict[str, torch.Tensor], folder: Path) -> None:
+    """Writes the two files that peft reads."""
+    save_file(tensors, folder / WEIGHTS_FILE, metadata={"format": "pt"})
+    config = model.peft_config["default"]
+    was_inference = config.inference_mode
+    config.inference_mode = True
+    config.save_pretrained(folder)
+    config.inference_mode = was_inference
+
+
+def count_parameters(model: Any) -> tuple[int, int]:
+    """Trainable and total parameters; 4-bit weights count as the weights that they stand for."""
+    trainable, total = model.get_nb_trainable_parameters()
+    return trainable, total

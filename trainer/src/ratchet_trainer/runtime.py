@@ -1,0 +1,77 @@
+"""Process-wide settings: environment before the heavy imports, threads, determinism, device."""
+
+import os
+
+_ENVIRONMENT = {
+    "TOKENIZERS_PARALLELISM": "false",  # forking after a parallel tokenizer call warns and may hang
+    "HF_HUB_DISABLE_TELEMETRY": "1",
+    "PYTORCH_NVML_BASED_CUDA_CHECK": "1",  # asks the driver library, so that the fork server never initialises CUDA
+    "CUBLAS_WORKSPACE_CONFIG": ":4096:8",  # deterministic cuBLAS
+    "OMP_WAIT_POLICY": "PASSIVE",  # two spinning pools on shared cores slow each other down more than tenfold
+    "TQDM_DISABLE": "1",
+    "HF_HUB_DISABLE_PROGRESS_BARS": "1",
+}
+
+
+def prepare_environment() -> None:
+    """Sets what libraries read at import; call before the first import of torch."""
+    for name, value in _ENVIRONMENT.items():
+        os.environ.setdefault(name, value)
+
+
+SMALL_MODEL_PARAMETERS = 20_000_000
+"""Below this, handing work to a second thread costs more than it saves."""
+
+
+def default_threads(parameters: int) -> int:
+    """Threads for arithmetic: `RATCHET_TRAINER_THREADS`, else 1 for small models and all CPUs for others.
+
+    Args:
+        parameters: Size of the base model.
+    """
+    asked = os.environ.get("RATCHET_TRAINER_THREADS")
+    if asked:
+        return int(asked)
+    return 1 if parameters < SMALL_MODEL_PARAMETERS else len(os.sched_getaffinity(0))
+
+
+def use_threads(count: int) -> None:
+    """Sets the threads of torch's OpenMP pool and MKL.
+
+    The fork server runs with 1, so that no pool exists when it forks: libgomp's does not survive a fork, and a child
+    that inherits one hangs in its first parallel region.
+    """
+    import torch
+
+    torch.set_num_threads(count)
+
+
+def be_deterministic(seed: int) -> None:
+    """Seeds every generator and asks for deterministic kernels (warns where CUDA has none)."""
+    import torch
+    from transformers import set_seed
+
+    set_seed(seed)
+    torch.use_deterministic_algorithms(True, warn_only=True)
+    torch.utils.deterministic.fill_uninitialized_memory = False
+    torch.backends.cudnn.benchmark = False
+
+
+def device_name() -> str:
+    """`cuda` where a CUDA device is visible, else `cpu`."""
+    import torch
+
+    return "cuda" if torch.cuda.is_available() else "cpu"
+
+
+def arithmetic_fingerprint(threads: int) -> dict[str, str | int]:
+    """What bit-equality of a resumed run depends on besides the job: same values, same bits."""
+    import torch
+
+    device = device_name()
+    return {
+        "torch": torch.__version__,
+        "device": torch.cuda.get_device_name() if device == "cuda" else "cpu",
+        "cpuCapability": torch.backends.cpu.get_cpu_capability(),
+        "threads": threads,
+    }

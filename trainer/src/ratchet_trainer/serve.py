@@ -1,0 +1,285 @@
+"""The fork server: imports once, then forks a child per job, so that a job starts in well under a second.
+
+One thread, one `selectors` loop. The parent never runs a multi-threaded kernel, a backward pass or a CUDA call: a
+child must be able to start its own OpenMP pool, autograd engine and CUDA context.
+"""
+
+import ctypes
+import importlib
+import json
+import logging
+import os
+import selectors
+import signal
+import socket
+import stat
+import sys
+import time
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, cast
+
+from .exit_codes import EXIT_CODES
+from .job import Job
+from .run_job import run_job
+from .runtime import use_threads
+
+_log = logging.getLogger(__name__)
+
+SOCKET_PATH_LIMIT = 100
+_HEAVY_MODULES = (
+    "torch",
+    "torch.utils.data",
+    "torch.optim.lr_scheduler",
+    "safetensors.torch",
+    "datasets",
+    "bitsandbytes",
+    "transformers",
+    "transformers.trainer",
+    "peft",
+    "trl",
+    "ratchet_trainer.sft",
+    "ratchet_trainer.dpo",
+    "ratchet_trainer.generate",
+)
+_PR_SET_PDEATHSIG = 1
+
+
+@dataclass
+class _Connection:
+    sock: socket.socket
+    received: bytes = b""
+    pid: int | None = None
+    pidfd: int | None = None
+
+
+@dataclass
+class _Server:
+    selector: selectors.BaseSelector
+    listener: socket.socket
+    bases: list[str]
+    connections: dict[int, _Connection] = field(default_factory=dict[int, _Connection])
+    ending: bool = False
+
+
+def serve_forever(socket_path: str, preload: list[str]) -> int:
+    """Serves jobs until stdin closes or SIGTERM arrives.
+
+    SIGTERM is passed on to running jobs, which save a checkpoint; the server ends after them.
+
+    Args:
+        socket_path: Where to listen; a stale socket file is replaced.
+        preload: Folders of bases whose code, files and digests to warm up.
+    Returns:
+        Exit code.
+    """
+    if len(socket_path) >= SOCKET_PATH_LIMIT:
+        print(f"--socket: {socket_path} has {len(socket_path)} characters; use under {SOCKET_PATH_LIMIT}", file=sys.stderr)
+        return EXIT_CODES["invalidJob"]
+    began = time.monotonic()
+    _import_everything()
+    bases = [base for base in preload if _warm(base)]
+    Path(socket_path).unlink(missing_ok=True)
+    listener = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
+    listener.bind(socket_path)
+    listener.listen()
+    server = _Server(selectors.DefaultSelector(), listener, bases)
+    server.selector.register(listener, selectors.EVENT_READ, "listener")
+    _watch_stdin(server)
+    signals = _watch_sigterm(server)
+    _print(_ready(server) | {"startupSeconds": time.monotonic() - began})
+    try:
+        _loop(server)
+    finally:
+        for connection in server.connections.values():
+            _signal(connection, signal.SIGKILL)
+        signals.close()
+        Path(socket_path).unlink(missing_ok=True)
+    return EXIT_CODES["ok"]
+
+
+def _import_everything() -> None:
+    use_threads(1)
+    for name in _HEAVY_MODULES:
+        importlib.import_module(name)
+
+
+def _warm(base: str) -> bool:
+    """Loads a base once, so that files are in the page cache, model code is imported and digests are known."""
+    from .warm_up import warm_up
+
+    try:
+        warm_up(base)
+    except Exception as error:
+        _print({"event": "warning", "code": "preloadFailed", "message": f"{base}: {error}", "time": time.time()})
+        return False
+    return True
+
+
+def _watch_stdin(server: _Server) -> None:
+    """Ends with the parent process: its end of the pipe closes. A stdin that is no pipe says nothing."""
+    kind = os.fstat(0).st_mode
+    if stat.S_ISFIFO(kind) or stat.S_ISSOCK(kind):
+        server.selector.register(0, selectors.EVENT_READ, "stdin")
+
+
+def _watch_sigterm(server: _Server) -> socket.socket:
+    """Turns SIGTERM into something that the selector sees; returns the socket to close."""
+    reader, writer = socket.socketpair()
+    reader.setblocking(False)
+    writer.setblocking(False)
+    signal.set_wakeup_fd(writer.fileno())
+    signal.signal(signal.SIGTERM, lambda _number, _frame: None)
+    server.selector.register(reader, selectors.EVENT_READ, ("signal", reader))
+    return writer
+
+
+def _loop(server: _Server) -> None:
+    while not (server.ending and not server.connections):
+        for key, _ in server.selector.select():
+            what: Any = key.data
+            if what == "listener":
+                _accept(server)
+            elif what == "stdin":
+                if not os.read(0, 4096):
+                    return
+            elif isinstance(what, _Connection):
+                _on_connection(server, what, key.fd)
+            else:
+                cast("socket.socket", what[1]).recv(4096)
+                server.ending = True
+                for connection in list(server.connections.values()):
+                    _signal(connection, signal.SIGTERM)
+                    if connection.pid is None:
+                        _forget(server, connection)
+
+
+def _accept(server: _Server) -> None:
+    sock, _ = server.listener.accept()
+    connection = _Connection(sock)
+    server.connections[sock.fileno()] = connection
+    server.selector.register(sock, selectors.EVENT_READ, connection)
+
+
+def _on_connection(server: _Server, connection: _Connection, fd: int) -> None:
+    if fd == connection.pidfd:
+        _reap(server, connection)
+        return
+    try:
+        data = connection.sock.recv(65536)
+    except ConnectionError:
+        data = b""
+    if not data:
+        _signal(connection, signal.SIGKILL)  # nobody supervises the job any more
+        if connection.pid is None:
+            _forget(server, connection)
+        else:
+            server.selector.unregister(connection.sock)
+        return
+    connection.received += data
+    while b"\n" in connection.received:
+        line, connection.received = connection.received.split(b"\n", 1)
+        _on_request(server, connection, line)
+
+
+def _on_request(server: _Server, connection: _Connection, line: bytes) -> None:
+    try:
+        request: object = json.loads(line)
+    except ValueError:
+        request = None
+    match request:
+        case {"ping": True}:
+            _send(connection, _ready(server))
+        case {"signal": "TERM"}:
+            _signal(connection, signal.SIGTERM)
+        case {"signal": "KILL"}:
+            _signal(connection, signal.SIGKILL)
+        case {"job": str(path)} if connection.pid is None and not server.ending:
+            _fork(server, connection, path)
+        case _:
+            message = f"cannot do {line[:200].decode(errors='replace')!r} now"
+            fix = 'Send {"job": PATH} once, {"ping": true}, or {"signal": "TERM"|"KILL"}.'
+            _send(connection, {"event": "error", "job": "", "code": "badRequest", "message": message, "fix": fix})
+
+
+def _fork(server: _Server, connection: _Connection, path: str) -> None:
+    parent = os.getpid()
+    sys.stdout.flush()
+    sys.stderr.flush()
+    pid = os.fork()
+    if pid == 0:
+        code = EXIT_CODES["unexpected"]
+        try:
+            code = _child(server, connection, path, parent)
+        finally:
+            os._exit(code)
+    connection.pid = pid
+    connection.pidfd = os.pidfd_open(pid)
+    server.selector.register(connection.pidfd, selectors.EVENT_READ, connection)
+
+
+def _child(server: _Server, connection: _Connection, path: str, parent: int) -> int:
+    ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
+    if os.getppid() != parent:
+        return EXIT_CODES["interrupted"]
+    signal.set_wakeup_fd(-1)
+    server.selector.close()
+    server.listener.close()
+    for other in server.connections.values():
+        if other is not connection:
+            other.sock.close()
+    null = os.open(os.devnull, os.O_RDWR)
+    os.dup2(null, 0)
+    connection.sock.setblocking(True)
+    return run_job(path, connection.sock.sendall, _log_to_output_folder)
+
+
+def _log_to_output_folder(job: Job) -> None:
+    """Sends what libraries print to `trainer.log` of the job."""
+    log = os.open(Path(job.output_dir) / "trainer.log", os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o644)
+    os.dup2(log, 1)
+    os.dup2(log, 2)
+    os.close(log)
+
+
+def _reap(server: _Server, connection: _Connection) -> None:
+    pid = cast("int", connection.pid)
+    _, status = os.waitpid(pid, 0)
+    event: dict[str, Any] = {"event": "exit", "code": os.waitstatus_to_exitcode(status), "time": time.time()}
+    if os.WIFSIGNALED(status):
+        event |= {"code": 128 + os.WTERMSIG(status), "signal": os.WTERMSIG(status)}
+    _send(connection, event)
+    server.selector.unregister(cast("int", connection.pidfd))
+    os.close(cast("int", connection.pidfd))
+    connection.pid = None
+    _forget(server, connection)
+
+
+def _forget(server: _Server, connection: _Connection) -> None:
+    fd = connection.sock.fileno()
+    try:
+        server.selector.unregister(connection.sock)
+    except KeyError:
+        pass
+    server.connections.pop(fd, None)
+    connection.sock.close()
+
+
+def _signal(connection: _Connection, number: signal.Signals) -> None:
+    if connection.pidfd is not None and connection.pid is not None:
+        signal.pidfd_send_signal(connection.pidfd, number)
+
+
+def _send(connection: _Connection, body: dict[str, Any]) -> None:
+    try:
+        connection.sock.sendall(json.dumps(body).encode() + b"\n")
+    except OSError:
+        _log.info("client is gone")
+
+
+def _ready(server: _Server) -> dict[str, Any]:
+    return {"event": "ready", "pid": os.getpid(), "bases": server.bases, "time": time.time()}
+
+
+def _print(body: dict[str, Any]) -> None:
+    print(json.dumps(body), flush=True)

@@ -1,0 +1,210 @@
+# pyright: basic
+# transformers, TRL and accelerate are only partly typed.
+"""The part of a TRL trainer that is the same for SFT and DPO: windows, step events, checkpoints, exact resume.
+
+One item of the data loader is one window: the rows of an optimizer step, cut here into micro-batches. So batch
+statistics (weights, means over the batch) see the whole window, and the order of rows is a pure function of the seed.
+"""
+
+import os
+import shutil
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch.utils.data import DataLoader
+from transformers import TrainerCallback, TrainerControl
+
+from .adapters import WEIGHTS_FILE, adapter_tensors, restore_adapter, write_adapter_files
+from .base_model import LoadedBase
+from .errors import DivergedError
+from .events import EventStream
+from .files import replace_folder, sync_tree
+from .interrupts import Interrupts
+from .job import DpoJob, SftJob
+from .plan import WindowPlan
+from .run_state import RunState
+
+BEST_FILE = "best_adapter.safetensors"
+BAD_STEPS_ALLOWED = 10
+"""Consecutive steps above the divergence limit before the job ends with `diverged`."""
+
+
+@dataclass
+class TrainingRun:
+    """What a training job carries around.
+
+    Attributes:
+        lengths: Tokens of every row (pairs: of the longer side), by row number.
+        loss_limit: Step loss that counts as divergent, nats.
+        best: Adapter of the best epoch, when early stopping asks for it.
+        read_at: `time.monotonic()` when the job was read.
+    """
+
+    job: SftJob | DpoJob
+    base: LoadedBase
+    events: EventStream
+    interrupts: Interrupts
+    state: RunState
+    plan: WindowPlan
+    lengths: Sequence[int]
+    loss_limit: float
+    read_at: float
+    best: dict[str, torch.Tensor] | None = None
+    extra_checkpoint_files: Sequence[Path] = ()
+
+
+class WindowTraining:
+    """Mixin in front of a TRL trainer; set `run` before `train()`."""
+
+    run: TrainingRun
+    # From the TRL trainer behind this mixin.
+    model: Any
+    optimizer: Any
+    accelerator: Any
+    state: Any
+    control: TrainerControl
+    evaluates = False
+
+    def window_batches(self, step: int) -> list[dict[str, Any]]:
+        """Micro-batches of the zero-based optimizer step, ready for `compute_loss`."""
+        raise NotImplementedError
+
+    def step_fields(self) -> dict[str, float]:
+        """Further fields of the newest step's event."""
+        return {}
+
+    def reported_loss(self, backpropagated: float) -> float:
+        """The window's loss, nats; differs from the number that was differentiated where batch weights are constants."""
+        return backpropagated
+
+    def get_train_dataloader(self) -> DataLoader:
+        """Numbers of the windows in order; rows are looked up when the step begins."""
+        return DataLoader(range(self.run.plan.total), batch_size=1, collate_fn=lambda items: {"window": items[0]})  # type: ignore[arg-type]
+
+    def training_step(self, model: Any, inputs: dict[str, Any], num_items_in_batch: Any = None) -> torch.Tensor:
+        """Forward and backward over all micro-batches of a window; returns the window's loss."""
+        self._step_began = time.monotonic()
+        self._rate = self.optimizer.param_groups[0]["lr"]
+        self._tokens = 0
+        batches = self.window_batches(inputs["window"])
+        losses = []
+        for batch in batches:
+            self._tokens += int(batch["attention_mask"].sum()) if "attention_mask" in batch else batch["input_ids"].numel()
+            losses.append(super().training_step(model, batch, None))
+        loss = torch.stack(losses).sum()
+        self._loss = self.reported_loss(float(loss))
+        return loss
+
+    def _clip_grad_norm(self, model: Any) -> Any:
+        self._grad_norm = super()._clip_grad_norm(model)
+        return self._grad_norm
+
+    def _save_checkpoint(self, model: Any, trial: Any) -> None:
+        """Writes everything that a bit-exact resume needs, under a temporary name, and renames it into place."""
+        run = self.run
+        began = time.monotonic()
+        directory = Path(run.job.checkpointing.directory)
+        final = directory / f"step-{run.state.step:06d}"
+        temporary = directory / f".{final.name}.tmp"
+        shutil.rmtree(temporary, ignore_errors=True)
+        temporary.mkdir(parents=True)
+        peft_model = self.accelerator.unwrap_model(self.model)
+        write_adapter_files(peft_model, adapter_tensors(peft_model), temporary)
+        self._save_optimizer_and_scheduler(str(temporary))
+        self._save_scaler(str(temporary))
+        self._save_rng_state(str(temporary))
+        self.state.save_to_json(str(temporary / "trainer_state.json"))
+        if run.best is not None:
+            from safetensors.torch import save_file
+
+            save_file(run.best, temporary / BEST_FILE)
+        for file in run.extra_checkpoint_files:
+            shutil.copyfile(file, temporary / file.name)
+        run.state.write(temporary)
+        sync_tree(temporary)
+        replace_folder(temporary, final)
+        run.events.emit("checkpoint", step=run.state.step, path=str(final), seconds=time.monotonic() - began)
+
+    def _load_from_checkpoint(self, resume_from_checkpoint: str, model: Any = None) -> None:
+        restore_adapter(model or self.model, Path(resume_from_checkpoint) / WEIGHTS_FILE)
+
+    def record_step(self) -> None:
+        """Adds the finished step to the state and emits its event."""
+        run = self.run
+        state = run.state
+        state.step += 1
+        state.tokens += self._tokens
+        state.last_loss = self._loss
+        state.loss_sum += self._loss
+        run.events.emit(
+            "step",
+            step=state.step,
+            totalSteps=run.plan.total,
+            epoch=run.plan.progress(state.step),
+            loss=self._loss,
+            learningRate=self._rate,
+            gradNorm=float(self._grad_norm),
+            tokens=state.tokens,
+            tokensPerSecond=self._tokens / max(time.monotonic() - self._step_began, 1e-9),
+            **self.step_fields(),
+        )
+
+    def refuse_divergence(self) -> None:
+        """Ends the job before an optimizer step that would spoil the adapter.
+
+        Raises:
+            DivergedError: Loss or gradient is not finite, or the loss has been above the limit for too long.
+        """
+        state = self.run.state
+        norm = float(self._grad_norm)
+        fix = "Lower optimisation.learningRate; the last whole checkpoint is still good."
+        if not (abs(self._loss) < float("inf") and norm < float("inf")):
+            message = f"step {state.step + 1}: loss {self._loss}, gradient norm {norm}"
+            raise DivergedError("diverged", message, fix)
+        state.bad_steps = state.bad_steps + 1 if self._loss > self.run.loss_limit else 0
+        if state.bad_steps >= BAD_STEPS_ALLOWED:
+            message = f"step {state.step + 1}: loss {self._loss:.3f} above {self.run.loss_limit:.3f} for {state.bad_steps} steps"
+            raise DivergedError("diverged", message, fix)
+
+
+class StepCallback(TrainerCallback):
+    """Connects the training loop of transformers to the run: events, evaluation and checkpoints between steps."""
+
+    def __init__(self, trainer: WindowTraining) -> None:
+        self._trainer = trainer
+        self._started = False
+
+    def on_step_begin(self, args: Any, state: Any, control: TrainerControl, **kwargs: Any) -> None:
+        """Says once that training begins; a SIGTERM that arrived while loading ends the job here."""
+        if self._started:
+            return
+        self._started = True
+        run = self._trainer.run
+        run.interrupts.check("before the first step")
+        run.events.emit(
+            "started",
+            pid=os.getpid(),
+            startupSeconds=time.monotonic() - run.read_at,
+            totalSteps=run.plan.total,
+            resumedStep=run.state.step or None,
+            device=run.base.device,
+        )
+
+    def on_pre_optimizer_step(self, args: Any, state: Any, control: TrainerControl, **kwargs: Any) -> None:
+        """Refuses a divergent step."""
+        self._trainer.refuse_divergence()
+
+    def on_step_end(self, args: Any, state: Any, control: TrainerControl, **kwargs: Any) -> None:
+        """Records the step and asks for what is due: evaluation first, then a checkpoint that knows its outcome."""
+        self._trainer.record_step()
+        run = self._trainer.run
+        step = run.state.step
+        control.should_evaluate = self._trainer.evaluates and step in run.plan.epoch_ends()
+        due = step % run.job.checkpointing.every_steps == 0 and step < run.plan.total
+        control.should_save = due or run.interrupts.requested
+        if run.interrupts.requested:
+            control.should_training_stop = True
