@@ -1,0 +1,59 @@
+import { mkdir, rename, writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import type { ProgrammeState } from '../../domain/programme.ts';
+import type { ArtefactRef } from '../../domain/records.ts';
+import type { OrchestratorActivities } from '../contract.ts';
+import type { ArtefactLines } from './artefact-lines.ts';
+import { collectReport } from './collect-report.ts';
+
+/** What the report needs from the outside. */
+export type ReportDeps = {
+  /** Lines of a JSONL artefact. */
+  lines: ArtefactLines;
+  /** Puts a file at `key` in the bucket, over an older one. */
+  put: (key: string, body: string, contentType: string) => Promise<ArtefactRef>;
+  /** RATCHET_HOME; the report also lies under its `reports/<run>/`. */
+  home: string;
+  now: () => Date;
+};
+
+/** The report's files as text, without putting them anywhere. */
+export async function renderReport(state: ProgrammeState, lines: ArtefactLines, now: Date): Promise<{ html: string; json: string }> {
+  const data = await collectReport(state, lines, now);
+  // Loaded on first use, since it brings the plot library along.
+  const { reportPage } = await import('./page.ts');
+  return { html: await reportPage(data), json: `${JSON.stringify(data, null, 2)}\n` };
+}
+
+/** Folder of a run's report on this machine. */
+export const reportFolder = (home: string, run: string): string => join(home, 'reports', run.replaceAll(/[^\w.-]/gu, '_'));
+
+/**
+ * `writeReport`: may run at any point of a programme and any number of times; a later report replaces the earlier one.
+ *
+ * @returns where the files lie; `path` is report.html on the worker's own disk
+ */
+export function createReportActivities(deps: ReportDeps): Pick<OrchestratorActivities, 'writeReport'> {
+  return {
+    async writeReport({ state }) {
+      const { html, json } = await renderReport(state, deps.lines, deps.now());
+      const folder = reportFolder(deps.home, state.run);
+      await mkdir(folder, { recursive: true });
+      await writeWhole(join(folder, 'report.json'), json);
+      const path = join(folder, 'report.html');
+      await writeWhole(path, html);
+      return {
+        html: await deps.put(`runs/${state.run}/report.html`, html, 'text/html; charset=utf-8'),
+        json: await deps.put(`runs/${state.run}/report.json`, json, 'application/json'),
+        path,
+      };
+    },
+  };
+}
+
+/** Under another name first, so that a reader never sees half a file. */
+async function writeWhole(path: string, text: string): Promise<void> {
+  const partial = `${path}.partial-${String(process.pid)}`;
+  await writeFile(partial, text);
+  await rename(partial, path);
+}

@@ -1,0 +1,101 @@
+import type { Decision, GateEvidence, GateName, Remedies } from '../../domain/gate-types.ts';
+import type { PhaseAttempt, ProgrammeState, Stage } from '../../domain/programme.ts';
+import type { Answer, ArtefactRef, DataReport, EvaluationMode, PhaseName } from '../../domain/records.ts';
+import type { CostEstimate } from '../contract.ts';
+import type { TrainingCurve } from './training-curve.ts';
+
+/** A proportion with its 95 % Wilson interval, all fractions. */
+export type Share = { successes: number; n: number; estimate: number; low: number; high: number };
+
+/** One evaluation of one adapter; `phase` is null for the bare base. */
+export type AccuracyRow = {
+  name: string;
+  phase: PhaseName | null;
+  attempt: number;
+  mode: EvaluationMode;
+  /** The number the attempt stands for at its gate; see headline.ts. */
+  headline: boolean;
+  outcome: PhaseAttempt['outcome'] | 'base';
+  accuracy: Share;
+  unparsable: number;
+  truncated: number;
+  predictedYes: number;
+};
+
+export type PhaseReport = Pick<
+  PhaseAttempt,
+  'phase' | 'attempt' | 'remedies' | 'outcome' | 'steps' | 'trainLoss' | 'gpuSeconds' | 'stepsRedone' | 'losses' | 'dataReport'
+> & {
+  rows: number;
+  /** Null where the metrics could not be read; `problem` says why. */
+  curve: TrainingCurve | null;
+  problem: string | null;
+};
+
+/** One opening of a gate: what was known, and what was sent to it while it was open. */
+export type GateReport = { evidence: GateEvidence; decisions: Decision[]; outcome: PhaseAttempt['outcome'] };
+
+/** One held-out question with what each model wrote. Text is the model's own, cut at a few thousand characters. */
+export type Sample = {
+  id: string;
+  kind: 'gained' | 'lost' | 'both right' | 'both wrong' | 'unparsable';
+  question: string;
+  truth: Answer;
+  draft: string | null;
+  answers: { evaluation: string; answer: Answer | null; correct: boolean; finish: 'stop' | 'length'; text: string; cut: boolean }[];
+};
+
+/** A field of the recipe that is not at its default. Values as JSON text. */
+export type RecipeDifference = { field: string; default: string; value: string };
+
+/** GPU time and money by part of the run; `plannedHours` is null where the plan says nothing. */
+export type CostRow = { part: string; gpuSeconds: number; plannedHours: number | null };
+export type Costs = {
+  rows: CostRow[];
+  gpuSeconds: number;
+  gpuHourUsd: number;
+  gpuUsd: number;
+  teacherUsd: number;
+  teacherCalls: number;
+  plannedTeacherUsd: number | null;
+  capUsd: number | null;
+  estimate: Pick<CostEstimate, 'teacherUsd' | 'gpuHours' | 'totalUsd'> | null;
+  /** Wall clock from start to end, or to the writing of the report. */
+  elapsedSeconds: number;
+};
+
+/** Content of report.json: everything the page shows, as numbers. */
+export type ReportData = {
+  version: 1;
+  run: string;
+  recipeName: string;
+  recipeDigest: string;
+  description: string;
+  base: string;
+  dataSource: string;
+  stage: Stage;
+  waiting: GateName | null;
+  startedAt: string;
+  finishedAt: string | null;
+  writtenAt: string;
+  conclusion: string | null;
+  from: { run: string; at: string } | null;
+  teacher: { name: string; simulated: boolean; attempts: number } | null;
+  promoted: { phase: PhaseName; attempt: number; override: boolean } | null;
+  accuracies: AccuracyRow[];
+  /** Share of the commoner label among the evaluated questions: what always giving one answer scores. */
+  majority: number | null;
+  phases: PhaseReport[];
+  gates: GateReport[];
+  /** Decisions sent when no gate of theirs was open. */
+  strayDecisions: Decision[];
+  /** Signals that could not be read as decisions. */
+  unreadable: ProgrammeState['unreadable'];
+  data: { prepared: DataReport | null; drafts: DraftQuality[]; responses: DataReport['responses'] | null };
+  samples: Sample[];
+  costs: Costs;
+  recipe: { differences: RecipeDifference[]; attempts: { attempt: string; remedies: Remedies }[]; resolved: unknown };
+  artefacts: { name: string; ref: ArtefactRef }[];
+};
+
+export type DraftQuality = NonNullable<DataReport['drafts']> & { set: 'training' | 'evaluation' };
