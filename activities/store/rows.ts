@@ -1,0 +1,60 @@
+import { createReadStream } from 'node:fs';
+import { rm } from 'node:fs/promises';
+import { createInterface } from 'node:readline';
+import { failures } from '../../domain/failures.ts';
+import type { ArtefactRef } from '../../domain/records.ts';
+import type { Cache } from './cache.ts';
+import { writeHashed } from './files.ts';
+import type { Objects } from './objects.ts';
+import { storageFailure, uriOf } from './storage-failure.ts';
+
+const JSONL = 'application/x-ndjson';
+/** Rows are written in chunks of about this size: a write per row would cost ten times the time. */
+const CHUNK_CHARS = 64 * 1024;
+
+/** JSON Lines artefacts. Memory does not grow with the number of rows, except in `rows`. */
+export function createRows(cache: Cache, objects: Objects, fetch: (ref: ArtefactRef) => Promise<string>) {
+  /** Rows one at a time. They are cast, not checked: their digest was. */
+  async function* readRows<Row>(ref: ArtefactRef): AsyncGenerator<Row> {
+    const lines = createInterface({ input: createReadStream(await fetch(ref)), crlfDelay: Infinity });
+    for await (const line of lines) if (line !== '') yield JSON.parse(line) as Row;
+  }
+
+  return {
+    readRows,
+
+    /** All rows at once, for what is known to be small. */
+    rows: async <Row>(ref: ArtefactRef): Promise<Row[]> => {
+      const all: Row[] = [];
+      for await (const row of readRows<Row>(ref)) all.push(row);
+      return all;
+    },
+
+    /** Writes rows as JSON Lines, spooled through the cache. What `rows` itself throws comes out as it is. */
+    putRows: async (key: string, rows: Iterable<unknown> | AsyncIterable<unknown>): Promise<ArtefactRef> => {
+      const spool = await cache.scratch();
+      let count = 0;
+      async function* chunks(): AsyncGenerator<Buffer> {
+        let text = '';
+        for await (const row of rows) {
+          count += 1;
+          text += `${JSON.stringify(row)}\n`;
+          if (text.length < CHUNK_CHARS) continue;
+          yield Buffer.from(text);
+          text = '';
+        }
+        yield Buffer.from(text);
+      }
+      try {
+        const written = await writeHashed(spool, chunks());
+        await objects.putFile(key, spool, JSONL);
+        await cache.adopt(spool, written.sha256);
+        return { uri: uriOf({ bucket: objects.bucket, key }), ...written, rows: count };
+      } catch (error) {
+        await rm(spool, { force: true });
+        if (error instanceof Error && Object.hasOwn(failures, error.name)) throw error;
+        throw storageFailure(error, 'writing', { bucket: objects.bucket, key });
+      }
+    },
+  };
+}
