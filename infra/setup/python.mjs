@@ -17,7 +17,8 @@ export async function installPythonEnvironment(say) {
   const trainer = join(root, 'trainer');
   const venv = join(trainer, '.venv');
   const stamp = join(venv, '.ratchet-stamp');
-  const key = contentHash([join(trainer, 'uv.lock'), join(trainer, 'pyproject.toml')]);
+  const choice = trainerChoice();
+  const key = contentHash([join(trainer, 'uv.lock'), join(trainer, 'pyproject.toml')], choice);
   if (isStamped(stamp, key) && existsSync(join(venv, 'bin', 'python'))) return 'in place';
   const python = findPython();
   say('uv');
@@ -27,7 +28,7 @@ export async function installPythonEnvironment(say) {
   // A virtual environment that happens to be active is not the trainer's.
   delete environment.VIRTUAL_ENV;
   delete environment.UV_PROJECT_ENVIRONMENT;
-  const result = await runLogged(uv, ['sync', '--frozen', '--no-progress'], {
+  const result = await runLogged(uv, ['sync', '--frozen', '--no-progress', ...choice], {
     cwd: trainer,
     env: environment,
     logFile: logFile('python'),
@@ -35,6 +36,12 @@ export async function installPythonEnvironment(say) {
   if (!result.ok) throw explainFailure('uv sync', 'the Python package index', result);
   writeWhole(stamp, key);
   return 'uv sync into trainer/.venv';
+}
+
+/** RATCHET_TRAINER_EXTRAS: extras of trainer/pyproject.toml, apart by spaces; `vllm` cannot live with the test tools. */
+function trainerChoice() {
+  const extras = (process.env['RATCHET_TRAINER_EXTRAS'] ?? '').split(/[ ,]+/).filter((extra) => extra !== '');
+  return [...(extras.includes('vllm') ? ['--no-dev'] : []), ...extras.flatMap((extra) => ['--extra', extra])];
 }
 
 /** @returns {string} path of a Python 3.11 */
