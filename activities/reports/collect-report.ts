@@ -3,7 +3,7 @@ import type { PhaseAttempt, ProgrammeState } from '../../domain/programme.ts';
 import type { ArtefactRef, EvaluationSummary } from '../../domain/records.ts';
 import { costsOf } from './collect-costs.ts';
 import { headlineOf, modeOf } from './headline.ts';
-import type { ArtefactLines } from './artefact-lines.ts';
+import type { ArtefactRows } from './artefact-rows.ts';
 import { collectSamples } from './collect-samples.ts';
 import { recipeDifferences } from './recipe-differences.ts';
 import type { AccuracyRow, GateReport, PhaseReport, ReportData } from './report-data.ts';
@@ -15,10 +15,10 @@ import { readCurve } from './training-curve.ts';
  *
  * @param now when the report is written
  */
-export async function collectReport(state: ProgrammeState, lines: ArtefactLines, now: Date): Promise<ReportData> {
+export async function collectReport(state: ProgrammeState, rows: ArtefactRows, now: Date): Promise<ReportData> {
   const recipe = Recipe.safeParse(state.recipe).data ?? null;
   const phases: PhaseReport[] = [];
-  for (const attempt of state.phases) phases.push(await phaseReport(attempt, lines));
+  for (const attempt of state.phases) phases.push(await phaseReport(attempt, rows));
   const gates = gateReports(state);
   const seen = new Set(gates.flatMap((gate) => gate.decisions));
   return {
@@ -53,7 +53,7 @@ export async function collectReport(state: ProgrammeState, lines: ArtefactLines,
     strayDecisions: state.decisions.filter((decision) => !seen.has(decision)),
     unreadable: state.unreadable,
     data: dataOf(state),
-    samples: await collectSamples(state, lines),
+    samples: await collectSamples(state, rows),
     costs: costsOf(state, recipe, now),
     recipe: {
       differences: recipeDifferences(state.recipe),
@@ -69,11 +69,11 @@ export async function collectReport(state: ProgrammeState, lines: ArtefactLines,
 /** The simulated teacher names itself so; see activities/teacher. */
 export const isSimulated = (teacher: string): boolean => /simulated/iu.test(teacher);
 
-async function phaseReport(attempt: PhaseAttempt, lines: ArtefactLines): Promise<PhaseReport> {
+async function phaseReport(attempt: PhaseAttempt, rows: ArtefactRows): Promise<PhaseReport> {
   const { phase, remedies, outcome, steps, trainLoss, gpuSeconds, stepsRedone, losses, dataReport } = attempt;
   const base = { phase, attempt: attempt.attempt, remedies, outcome, steps, trainLoss, gpuSeconds, stepsRedone, losses, dataReport };
   try {
-    return { ...base, rows: attempt.corpus.rows, curve: await readCurve(lines(attempt.metrics)), problem: null };
+    return { ...base, rows: attempt.corpus.rows, curve: await readCurve(rows<unknown>(attempt.metrics)), problem: null };
   } catch (error) {
     const problem = `Metrics could not be read: ${error instanceof Error ? error.message : String(error)}`;
     return { ...base, rows: attempt.corpus.rows, curve: null, problem };

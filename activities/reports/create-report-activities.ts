@@ -1,25 +1,22 @@
 import { mkdir, rename, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { ProgrammeState } from '../../domain/programme.ts';
-import type { ArtefactRef } from '../../domain/records.ts';
 import type { OrchestratorActivities } from '../contract.ts';
-import type { ArtefactLines } from './artefact-lines.ts';
+import type { Store } from '../store/store.ts';
+import type { ArtefactRows } from './artefact-rows.ts';
 import { collectReport } from './collect-report.ts';
 
 /** What the report needs from the outside. */
 export type ReportDeps = {
-  /** Lines of a JSONL artefact. */
-  lines: ArtefactLines;
-  /** Puts a file at `key` in the bucket, over an older one. */
-  put: (key: string, body: string, contentType: string) => Promise<ArtefactRef>;
+  store: Pick<Store, 'readRows' | 'putText'>;
   /** RATCHET_HOME; the report also lies under its `reports/<run>/`. */
   home: string;
   now: () => Date;
 };
 
 /** The report's files as text, without putting them anywhere. */
-export async function renderReport(state: ProgrammeState, lines: ArtefactLines, now: Date): Promise<{ html: string; json: string }> {
-  const data = await collectReport(state, lines, now);
+export async function renderReport(state: ProgrammeState, rows: ArtefactRows, now: Date): Promise<{ html: string; json: string }> {
+  const data = await collectReport(state, rows, now);
   // Loaded on first use, since it brings the plot library along.
   const { reportPage } = await import('./page.ts');
   return { html: await reportPage(data), json: `${JSON.stringify(data, null, 2)}\n` };
@@ -36,15 +33,15 @@ export const reportFolder = (home: string, run: string): string => join(home, 'r
 export function createReportActivities(deps: ReportDeps): Pick<OrchestratorActivities, 'writeReport'> {
   return {
     async writeReport({ state }) {
-      const { html, json } = await renderReport(state, deps.lines, deps.now());
+      const { html, json } = await renderReport(state, deps.store.readRows, deps.now());
       const folder = reportFolder(deps.home, state.run);
       await mkdir(folder, { recursive: true });
       await writeWhole(join(folder, 'report.json'), json);
       const path = join(folder, 'report.html');
       await writeWhole(path, html);
       return {
-        html: await deps.put(`runs/${state.run}/report.html`, html, 'text/html; charset=utf-8'),
-        json: await deps.put(`runs/${state.run}/report.json`, json, 'application/json'),
+        html: await deps.store.putText(`runs/${state.run}/report.html`, html, 'text/html; charset=utf-8'),
+        json: await deps.store.putText(`runs/${state.run}/report.json`, json, 'application/json'),
         path,
       };
     },

@@ -16,9 +16,13 @@ export function duration(seconds: number): string {
   if (seconds < 10) return `${String(Math.round(seconds * 10) / 10)} s`;
   const whole = Math.round(seconds);
   if (whole < 60) return `${String(whole)} s`;
-  if (whole < 3600) return `${String(Math.floor(whole / 60))} min ${String(whole % 60)} s`;
-  return `${String(Math.floor(whole / 3600))} h ${String(Math.round((whole % 3600) / 60))} min`;
+  if (whole < 3600) return two(Math.floor(whole / 60), 'min', whole % 60, 's');
+  const minutes = Math.round(whole / 60);
+  return two(Math.floor(minutes / 60), 'h', minutes % 60, 'min');
 }
+
+const two = (large: number, largeUnit: string, small: number, smallUnit: string) =>
+  `${String(large)} ${largeUnit}${small === 0 ? '' : ` ${String(small)} ${smallUnit}`}`;
 
 const grouped = new Intl.NumberFormat('en-US', { maximumFractionDigits: 0 });
 

@@ -16,7 +16,7 @@ export type CurvePoint = {
   beta?: number;
 };
 
-/** `unreadable` counts lines that were no step and no eval event, or whose loss was no number. */
+/** `unreadable` counts rows that were no step and no eval event, or whose loss was no number. */
 export type TrainingCurve = {
   steps: number;
   tokens: number | null;
@@ -36,23 +36,22 @@ const number = (row: Row, field: string) => {
 };
 
 /**
- * Reads metrics line by line and keeps at most {@link most} points: when they get too many, neighbours are merged, so a
+ * Reads metrics row by row and keeps at most {@link most} points: when they get too many, neighbours are merged, so a
  * million rows cost no more memory than a thousand. A step that comes again after a resume is taken once.
  *
- * @param lines JSONL of the trainer's `step` and `eval` events, in order
+ * @param rows the trainer's `step` and `eval` events, in order
  */
-export async function readCurve(lines: AsyncIterable<string> | Iterable<string>): Promise<TrainingCurve> {
+export async function readCurve(rows: AsyncIterable<unknown> | Iterable<unknown>): Promise<TrainingCurve> {
   const curve: TrainingCurve = { steps: 0, tokens: null, tokensPerSecond: null, points: [], evals: [], unreadable: 0 };
   const speed = { sum: 0, n: 0 };
   let width = 1;
   let open: CurvePoint | null = null;
   let lastStep = 0;
-  for await (const line of lines) {
-    if (line.trim() === '') continue;
-    const row = parse(line);
-    const step = row && number(row, 'step');
-    const loss = row && number(row, 'loss');
-    if (row === null || typeof step !== 'number' || typeof loss !== 'number') {
+  for await (const raw of rows) {
+    const row = typeof raw === 'object' && raw !== null ? (raw as Row) : {};
+    const step = number(row, 'step');
+    const loss = number(row, 'loss');
+    if (step === undefined || loss === undefined) {
       curve.unreadable += 1;
       continue;
     }
@@ -85,15 +84,6 @@ function addEval(curve: TrainingCurve, point: { step: number; loss: number }) {
   if (point.step <= (curve.evals.at(-1)?.step ?? -1)) return;
   curve.evals.push(point);
   if (curve.evals.length > most) curve.evals = curve.evals.filter((_, index) => index % 2 === 1);
-}
-
-function parse(line: string): Row | null {
-  try {
-    const row: unknown = JSON.parse(line);
-    return typeof row === 'object' && row !== null && !Array.isArray(row) ? (row as Row) : null;
-  } catch {
-    return null;
-  }
 }
 
 function pointOf(row: Row, step: number, loss: number): CurvePoint {

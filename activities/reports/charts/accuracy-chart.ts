@@ -39,7 +39,7 @@ export function accuracyChart(rows: AccuracyRow[], majority: ReportData['majorit
     height: width < 500 ? 240 : 280,
     data: { values },
     layer: [
-      ...(majority === null ? [] : majorityRule(majority, scale)),
+      ...(majority === null ? [] : majorityRule(majority, scale, width < 500)),
       { mark: { type: 'rule', strokeWidth: 2, strokeCap: 'round' }, encoding: { x, y: { ...y, field: 'low' }, y2: { field: 'high' }, color: colour } },
       { mark: { type: 'point', filled: true, size: 90, opacity: 1 }, encoding: { x, y, color: colour } },
       {
@@ -50,8 +50,8 @@ export function accuracyChart(rows: AccuracyRow[], majority: ReportData['majorit
   });
 }
 
-function majorityRule(majority: number, scale: { domain: number[]; zero: boolean; nice: boolean }) {
-  const data = { values: [{ majority, text: `always the commoner answer: ${percent(majority)}` }] };
+function majorityRule(majority: number, scale: { domain: number[]; zero: boolean; nice: boolean }, narrow: boolean) {
+  const data = { values: [{ majority, text: `${narrow ? 'majority' : 'always the commoner answer:'} ${percent(majority)}` }] };
   const y = { field: 'majority', type: 'quantitative', scale } as const;
   return [
     { data, mark: { type: 'rule' as const, strokeDash: [4, 4], color: 'var(--soft)' }, encoding: { y } },

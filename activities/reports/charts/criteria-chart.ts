@@ -35,8 +35,7 @@ export function criteriaChart(rows: CriterionRow[]): Draw {
   const color = { field: 'colour', type: 'nominal', scale: null } as const;
   return (width) => ({
     width,
-    height: { step: 44 },
-    autosize: { type: 'fit-x', contains: 'padding' },
+    height: 44 * values.length,
     data: { values },
     layer: [
       {

@@ -63,12 +63,12 @@ export async function targetsSection(data: ReportData): Promise<Html> {
   if (rows.length === 0) return html``;
   const columns = [
     { title: 'criterion' },
+    { title: 'verdict' },
     { title: 'asked', number: true },
     { title: 'result', number: true },
     { title: 'interval', number: true },
     { title: 'p', number: true },
     { title: 'could show', number: true },
-    { title: 'verdict' },
   ];
   const gain = ({ criterion: { criterion } }: CriterionRow) => criterion.metric === 'gain' || criterion.metric === 'ablation-gain';
   const cells = rows.map((row) => {
@@ -76,12 +76,12 @@ export async function targetsSection(data: ReportData): Promise<Html> {
     const asked = criterion.criterion.atLeast;
     return [
       row.label,
+      verdictBadge(criterion.verdict),
       gain(row) ? `≥ ${pointsThreshold(asked)}` : `≥ ${threshold(asked)}`,
       criterionNumber(criterion.criterion, criterion.estimate),
       gain(row) ? pointsRange(criterion.low, criterion.high) : percentRange(criterion.low, criterion.high),
       pValue(criterion.pHolm ?? criterion.p),
       points(criterion.detectable).replace('+', ''),
-      verdictBadge(criterion.verdict),
     ];
   });
   return section(

@@ -3,10 +3,10 @@ import type { Decision, Finding, GateEvidence, GateName } from '../../../domain/
 import { judgeCriteria, overallVerdict } from '../../../domain/gate-verdict.ts';
 import type { PhaseAttempt, ProgrammeState } from '../../../domain/programme.ts';
 import type { ArtefactRef, ClassCounts, DataReport, EvaluatedItem, EvaluationSummary, PhaseName } from '../../../domain/records.ts';
-import type { ArtefactLines } from '../../../activities/reports/artefact-lines.ts';
+import type { ArtefactRows } from '../../../activities/reports/artefact-rows.ts';
 
 /** A programme with the numbers of the reference run (A 408/687, B 354/687), then the fix and Phase C as the plan hoped. */
-export type FixtureRun = { state: ProgrammeState; lines: ArtefactLines; files: Map<string, string[]> };
+export type FixtureRun = { state: ProgrammeState; rows: ArtefactRows; files: Map<string, unknown[]> };
 
 const n = 687;
 const truthYes = 316;
@@ -30,10 +30,10 @@ export const recipe = Recipe.parse({
 });
 
 export function referenceRun(options: { teacher?: string } = {}): FixtureRun {
-  const files = new Map<string, string[]>();
+  const files = new Map<string, unknown[]>();
   const put = (name: string, rows: unknown[]): ArtefactRef => {
     const uri = `s3://ratchet/runs/reference/${name}`;
-    files.set(uri, rows.map((row) => JSON.stringify(row)));
+    files.set(uri, rows);
     const digest = [...uri].reduce((hash, letter) => (hash * 31 + letter.charCodeAt(0)) >>> 0, 7).toString(16).padStart(8, '0');
     return { uri, sha256: digest.repeat(8), bytes: JSON.stringify(rows).length, rows: rows.length };
   };
@@ -78,14 +78,14 @@ export function referenceRun(options: { teacher?: string } = {}): FixtureRun {
     report: null,
     conclusion: 'The adapter of Phase C, attempt 1, is the new model.',
   };
-  return { state, files, lines: (ref) => linesOf(files, ref) };
+  return { state, files, rows: (ref) => rowsOf(files, ref) };
 }
 
-async function* linesOf(files: Map<string, string[]>, ref: ArtefactRef): AsyncGenerator<string> {
+async function* rowsOf<Row>(files: Map<string, unknown[]>, ref: ArtefactRef): AsyncGenerator<Row> {
   await Promise.resolve();
   const rows = files.get(ref.uri);
   if (!rows) throw new Error(`no such object: ${ref.uri}`);
-  yield* rows;
+  yield* rows as Row[];
 }
 
 const questions = [
