@@ -7,18 +7,19 @@ export default defineConfig({
       {
         test: {
           name: 'unit',
-          include: ['test/{domain,config,cli,workflows}/**/*.test.ts', 'test/activities/reports/**/*.test.ts'],
+          include: ['test/{domain,config,cli}/**/*.test.ts', 'test/activities/reports/**/*.test.ts'],
         },
       },
       // Real servers and processes: one file at a time, since the machine may have two cores.
       {
         test: {
           name: 'integration',
-          include: ['test/{infra,activities,teacher,integration,replay}/**/*.test.ts'],
+          include: ['test/{infra,activities,teacher,workflows,integration,replay}/**/*.test.ts'],
           exclude: ['test/activities/reports/**'],
           fileParallelism: false,
           testTimeout: 120_000,
           hookTimeout: 180_000,
+          expect: { poll: { timeout: 60_000, interval: 50 } },
         },
       },
     ],

@@ -73,6 +73,8 @@ export type GateRoles = {
   noDraft?: EvaluationName;
   /** The candidate adapter asked with Phase A's direct prompt: shows whether reasoning helps. */
   direct?: EvaluationName;
+  /** The candidate adapter asked with the reasoning prompt; may be the candidate itself, as `direct` may. */
+  reasoning?: EvaluationName;
 };
 
 /** Task queue `ratchet-gpu`: one at a time; heartbeats carry {@link TrainerProgress}. */

@@ -29,8 +29,10 @@ export type CriterionVerdict = {
   n: number;
   /** For a proportion: successes of n. For a paired gain: items only the new / only the old answered rightly. */
   counts: { successes: number } | { onlyNew: number; onlyOld: number };
-  /** Two-sided exact McNemar p of a paired gain against zero; null for proportions. */
+  /** Two-sided and exact: McNemar against no gain, or binomial against the threshold for a proportion; null = untested. */
   p: number | null;
+  /** `p` adjusted by Holm over the criteria of the gate. */
+  pHolm?: number | null;
   /** Smallest effect (fraction) that this n would have shown with 80 % power. */
   detectable: number;
   /** One sentence for people: `59.4 % (408/687), 95 % interval 55.7–63.0 %, asked ≥ 60 %: inconclusive`. */

@@ -93,9 +93,10 @@ function gateRoles(record: PhaseAttempt, promoted: PhaseAttempt[], recipe: Recip
     ...(a ? { phaseA: `A${a.attempt}/direct` } : {}),
     ...(b ? { phaseB: phaseBName(b, recipe) } : {}),
   };
+  const asked = { direct: `${own}/direct`, reasoning: `${own}/reasoning` };
   if (record.phase === 'A') return { candidate: `${own}/direct` };
-  if (record.phase === 'B') return { candidate: phaseBName(record, recipe), direct: `${own}/direct`, ...baseline };
-  return { candidate: `${own}/reasoning`, direct: `${own}/direct`, noDraft: `${own}/no-draft`, ...baseline };
+  if (record.phase === 'B') return { candidate: phaseBName(record, recipe), ...asked, ...baseline };
+  return { candidate: `${own}/reasoning`, ...asked, noDraft: `${own}/no-draft`, ...baseline };
 }
 
 const phaseBName = (record: PhaseAttempt, recipe: Recipe): string =>

@@ -21,18 +21,6 @@ export function createGatekeeper(state: ProgrammeState): Gatekeeper {
   let waitingSince: string | null = null;
   let accepted: Decision | null = null;
 
-  const judge = (input: DecisionInput, source: Decision['source']): Decision => {
-    const { refusal, override } = checkDecision(open, input);
-    return {
-      ...input,
-      at: new Date().toISOString(),
-      attempt: open?.attempt ?? null,
-      accepted: refusal === undefined,
-      ...(refusal === undefined ? {} : { refusal }),
-      override,
-      source,
-    };
-  };
   const record = (decision: Decision): Decision => {
     state.decisions.push(decision);
     if (state.decisions.length > keptDecisions) state.decisions.splice(0, state.decisions.length - keptDecisions);
@@ -46,17 +34,17 @@ export function createGatekeeper(state: ProgrammeState): Gatekeeper {
   setHandler(decideSignal, (raw) => {
     const parsed = parseDecision(raw);
     if ('refusal' in parsed) recordUnreadable(state, raw, parsed.refusal);
-    else record(judge(parsed.decision, 'signal'));
+    else record(judge(open, parsed.decision, 'signal'));
   });
   setHandler(refusalSignal, (raw, refusal) => {
     const parsed = parseDecision(raw);
     if ('refusal' in parsed) recordUnreadable(state, raw, parsed.refusal);
-    else record({ ...judge(parsed.decision, 'update'), accepted: false, refusal: String(refusal).slice(0, 1000) });
+    else record({ ...judge(open, parsed.decision, 'update'), accepted: false, refusal: refusal.slice(0, 1000) });
   });
-  setHandler(decideUpdate, (input) => record(judge(input, 'update')), {
+  setHandler(decideUpdate, (input) => record(judge(open, input, 'update')), {
     validator: (raw) => {
       const parsed = parseDecision(raw);
-      const refusal = 'refusal' in parsed ? parsed.refusal : judge(parsed.decision, 'update').refusal;
+      const refusal = 'refusal' in parsed ? parsed.refusal : judge(open, parsed.decision, 'update').refusal;
       if (refusal !== undefined) throw ApplicationFailure.nonRetryable(refusal, 'DecisionRefused');
     },
   });
@@ -72,17 +60,31 @@ export function createGatekeeper(state: ProgrammeState): Gatekeeper {
       accepted = null;
       open = evidence;
       const byPolicy = policyDecision(gates.policy, evidence);
-      if (byPolicy !== null) return record(judge(byPolicy, 'policy'));
+      if (byPolicy !== null) return record(judge(open, byPolicy, 'policy'));
       waitingSince = new Date().toISOString();
       state.waiting = evidence.gate;
       upsertSearchAttributes([{ key: searchAttributes.gate, value: evidence.gate }]);
       await waitWithReminders(() => accepted !== null, evidence, gates.timing);
-      accepted ??= record(judge(recommended(evidence), 'deadline'));
+      accepted ??= record(judge(open, recommended(evidence), 'deadline'));
       state.waiting = null;
       waitingSince = null;
       upsertSearchAttributes([{ key: searchAttributes.gate, value: null }]);
       return accepted;
     },
+  };
+}
+
+/** Holds a decision against the open gate and stamps it. */
+function judge(open: GateEvidence | null, input: DecisionInput, source: Decision['source']): Decision {
+  const { refusal, override } = checkDecision(open, input);
+  return {
+    ...input,
+    at: new Date().toISOString(),
+    attempt: open?.attempt ?? null,
+    accepted: refusal === undefined,
+    ...(refusal === undefined ? {} : { refusal }),
+    override,
+    source,
   };
 }
 

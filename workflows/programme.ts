@@ -1,4 +1,4 @@
-import { log, setHandler, upsertSearchAttributes, workflowInfo } from '@temporalio/workflow';
+import { ApplicationFailure, log, setHandler, upsertSearchAttributes, workflowInfo } from '@temporalio/workflow';
 import type { ResolvedRecipe } from '../activities/contract.ts';
 import type { ProgrammeState, RunStart, Stage } from '../domain/programme.ts';
 import { searchAttributes, statusQuery } from './messages.ts';
@@ -47,6 +47,11 @@ export function adoptOlderRun(
   older: ProgrammeState,
   at: NonNullable<RunStart['from']>['at'],
 ): void {
+  const missing = ['data', 'drafts', 'teacher'].filter((part) => older[part as 'data' | 'drafts' | 'teacher'] === null);
+  if (missing.length > 0) {
+    const message = `from.run: ${older.run} has no ${missing.join(', ')} yet, so nothing can start from it.`;
+    throw ApplicationFailure.nonRetryable(message, 'UnknownRun');
+  }
   const before = older.phases.filter((attempt) => `phase${attempt.phase}` < at);
   state.data = older.data;
   state.drafts = older.drafts;
@@ -54,6 +59,10 @@ export function adoptOlderRun(
   state.baseEvaluation = older.baseEvaluation;
   state.phases = before;
   const last = before.findLast((attempt) => attempt.outcome.startsWith('promoted'));
+  if (!last && at !== 'phaseA') {
+    const message = `from.at: ${older.run} promoted no phase before ${at}; start at phaseA.`;
+    throw ApplicationFailure.nonRetryable(message, 'UnknownRun');
+  }
   state.promoted = last
     ? {
         phase: last.phase,

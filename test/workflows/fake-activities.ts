@@ -1,0 +1,176 @@
+import { CancelledFailure, Context } from '@temporalio/activity';
+import type {
+  GpuActivities,
+  OrchestratorActivities,
+  ApiActivities,
+  TrainingResult,
+} from '../../activities/contract.ts';
+import { Recipe } from '../../config/recipe.ts';
+import type { GateEvidence, GateName, Recommendation, Verdict } from '../../domain/gate-types.ts';
+import type { ProgrammeState } from '../../domain/programme.ts';
+import type { ArtefactRef, DataReport, EvaluationSummary } from '../../domain/records.ts';
+
+/**
+ * Activities that touch nothing, so that tests of the workflows see only what the workflows decide. The server, the
+ * worker and the messages are real; `calls` records what the workflow asked for, in order.
+ */
+export type Script = {
+  recipe?: Record<string, unknown>;
+  /** Verdict and recommendation per gate and attempt, `B2` for the second attempt at Phase B. Default: pass. */
+  gates?: Record<string, { verdict: Verdict; recommendation?: Recommendation }>;
+  /** Runs instead of a training; may throw. */
+  onTrain?: (name: string) => Promise<void> | void;
+};
+
+type Call = { activity: string; input: Record<string, unknown> };
+
+export const ref = (name: string, rows = 1): ArtefactRef => ({
+  uri: `s3://fake/${name}`,
+  sha256: name.padEnd(64, '0'),
+  bytes: 1,
+  rows,
+});
+
+const noSteps: DataReport = { steps: [] };
+const drafted = { n: 1, truncated: 0, unparsable: 0, lenient: 0, correct: 1 };
+const asked = {
+  n: 1,
+  byClass: { valid: 1, disagreed: 0, unparsable: 0, truncated: 0, refused: 0, failed: 0 },
+  lenient: 0,
+};
+
+const summary = (name: string): EvaluationSummary => ({
+  name,
+  items: ref(`items-${name}`),
+  n: 10,
+  correct: 6,
+  unparsable: 0,
+  truncated: 0,
+  predictedYes: 5,
+  truthYes: 5,
+  templateDigest: 'template',
+  adapterSha256: null,
+});
+
+const options = {
+  A: ['approve', 'retry', 'abort'],
+  B: ['approve', 'fix', 'skip', 'redesign', 'abort'],
+  C: ['approve', 'retry', 'abort'],
+} as const satisfies Record<GateName, readonly string[]>;
+
+/** @returns the activities, the log of calls, and the states that were saved, by run */
+export function fakeActivities(script: Script = {}) {
+  const calls: Call[] = [];
+  const saved = new Map<string, ProgrammeState>();
+  const log = (activity: string, input: object): void => void calls.push({ activity, input: { ...input } });
+
+  const trained = async (name: string): Promise<TrainingResult> => {
+    await script.onTrain?.(name);
+    return {
+      adapter: ref(`adapter-${name}`),
+      metrics: ref(`metrics-${name}`),
+      steps: 3,
+      trainLoss: 0.5,
+      evalLoss: null,
+      trainableParameters: 1,
+      totalParameters: 2,
+      gpuSeconds: 2,
+      stepsRedone: 0,
+      losses: 0,
+    };
+  };
+
+  const orchestrator: OrchestratorActivities = {
+    resolveRecipe: async (input) => {
+      log('resolveRecipe', input);
+      const recipe = Recipe.parse({ name: 'fake', description: 'fake', ...script.recipe });
+      return {
+        recipe,
+        digest: 'recipe-digest',
+        overridden: [],
+        estimate: { teacherCalls: 1, teacherUsd: 0, teacherPriced: true, gpuHours: 0, gpuUsd: 0, totalUsd: 0 },
+      };
+    },
+    prepareData: async (input) => (
+      log('prepareData', input),
+      { train: ref('train'), evaluation: ref('evaluation'), report: noSteps }
+    ),
+    buildAnswerCorpus: async (input) => (
+      log('buildAnswerCorpus', input),
+      { rows: ref('corpus-A'), heldOut: null, report: noSteps, templateDigest: 'template' }
+    ),
+    buildReasoningCorpus: async (input) => (
+      log('buildReasoningCorpus', input),
+      { rows: ref('corpus-B'), heldOut: null, report: noSteps, templateDigest: 'template' }
+    ),
+    buildPairs: async (input) => (
+      log('buildPairs', input),
+      { rows: ref('pairs'), heldOut: null, report: noSteps, templateDigest: 'template' }
+    ),
+    judgeGate: async (input) => {
+      log('judgeGate', input);
+      const name = `${input.gate}${input.scope.attempt}`;
+      const { verdict, recommendation } = script.gates?.[name] ?? { verdict: 'pass' as const };
+      const evidence: GateEvidence = {
+        gate: input.gate,
+        attempt: input.scope.attempt,
+        verdict,
+        criteria: [],
+        diagnosis: [],
+        evaluations: input.evaluations,
+        options: [...options[input.gate]],
+        recommendation: recommendation ?? { choice: 'approve', reason: 'passed' },
+        digest: `digest-${name}`,
+      };
+      return evidence;
+    },
+    saveState: async ({ state }) => (saved.set(state.run, state), ref('state')),
+    loadState: async ({ run }) => {
+      const state = saved.get(run);
+      if (!state) throw new Error(`no state of ${run}`);
+      return state;
+    },
+    writeReport: async ({ state }) => (
+      log('writeReport', { stage: state.stage }),
+      { html: ref('report.html'), json: ref('report.json'), path: '/report.html' }
+    ),
+  };
+  const gpu: GpuActivities = {
+    generateDrafts: async (input) => (
+      log('generateDrafts', input),
+      { drafts: ref(`drafts-${input.name}`), report: drafted, gpuSeconds: 1 }
+    ),
+    evaluate: async (input) => (log('evaluate', input), { summary: summary(input.name), gpuSeconds: 1 }),
+    trainSft: async (input) => (log('trainSft', input), await trained(`${input.phase}${input.scope.attempt}`)),
+    trainDpo: async (input) => (log('trainDpo', input), await trained(`C${input.scope.attempt}`)),
+  };
+  const api: ApiActivities = {
+    askTeacher: async (input) => (
+      log('askTeacher', input),
+      {
+        responses: ref(`responses-${input.attempts}`),
+        report: asked,
+        costUsd: 0.25,
+        calls: 1,
+        reused: 0,
+        teacher: 'simulated-fake',
+      }
+    ),
+  };
+  return { orchestrator, gpu, api, calls, saved };
+}
+
+/** A training that only ends by cancellation, heartbeating as the real one does. */
+export async function trainUntilCancelled(): Promise<never> {
+  const beat = setInterval(() => {
+    Context.current().heartbeat();
+  }, 50);
+  try {
+    return await Context.current().cancelled;
+  } catch (error) {
+    if (error instanceof CancelledFailure) throw new CancelledFailure('trainer stopped');
+    throw error;
+  } finally {
+    clearInterval(beat);
+  }
+}

@@ -1,0 +1,95 @@
+"""The tiny Llama and its pretraining."""
+
+import math
+from dataclasses import dataclass
+
+import torch
+from tokenizers import Tokenizer
+from torch import Tensor
+from transformers import LlamaConfig, LlamaForCausalLM
+
+from ratchet_trainer.tiny.corpus import Corpus
+from ratchet_trainer.tiny.tokenizer import END, PAD
+
+
+@dataclass(frozen=True)
+class Pretraining:
+    """How the base is pretrained; `row_tokens` is the length of one packed row of whole documents."""
+
+    steps: int = 2400
+    rows: int = 16
+    row_tokens: int = 128
+    learning_rate: float = 3e-3
+    warmup_steps: int = 100
+    seed: int = 42
+
+
+def new_model(vocabulary: int) -> LlamaForCausalLM:
+    """A Llama of about a million parameters, weights drawn from torch's current seed."""
+    return LlamaForCausalLM(
+        LlamaConfig(
+            vocab_size=vocabulary,
+            hidden_size=128,
+            intermediate_size=384,
+            num_hidden_layers=4,
+            num_attention_heads=4,
+            num_key_value_heads=4,
+            max_position_embeddings=2048,
+            tie_word_embeddings=True,
+            bos_token_id=None,
+            pad_token_id=0,
+            eos_token_id=1,
+        )
+    )
+
+
+class Rows:
+    """Packs whole documents into rows, each ended by the end token, the rest padded."""
+
+    def __init__(self, tokenizer: Tokenizer, corpus: Corpus, how: Pretraining) -> None:
+        """Keep what is needed to make batches."""
+        self._tokenizer, self._corpus, self._how = tokenizer, corpus, how
+        self._pad, self._end = tokenizer.token_to_id(PAD), tokenizer.token_to_id(END)
+        self._next: list[int] = []
+
+    def _document(self) -> list[int]:
+        return [*self._tokenizer.encode(self._corpus.document()).ids, self._end]
+
+    def _row(self) -> list[int]:
+        row = self._next or self._document()
+        while len(row) + len(following := self._document()) <= self._how.row_tokens:
+            row = row + following
+        self._next = following
+        return row + [self._pad] * (self._how.row_tokens - len(row))
+
+    def batch(self) -> Tensor:
+        """i64[rows, row_tokens]"""
+        return torch.tensor([self._row() for _ in range(self._how.rows)])
+
+
+def _rate(step: int, how: Pretraining) -> float:
+    if step < how.warmup_steps:
+        return (step + 1) / how.warmup_steps
+    return 0.02 + 0.98 * 0.5 * (1 + math.cos(math.pi * (step - how.warmup_steps) / (how.steps - how.warmup_steps)))
+
+
+def pretrain(tokenizer: Tokenizer, how: Pretraining) -> tuple[LlamaForCausalLM, list[float]]:
+    """Train from scratch in f32 on the CPU; returns the model and the loss of every step (nats per token)."""
+    torch.manual_seed(how.seed)
+    model = new_model(tokenizer.get_vocab_size())
+    model.train()
+    rows = Rows(tokenizer, Corpus(how.seed), how)
+    optimizer = torch.optim.AdamW(model.parameters(), how.learning_rate, betas=(0.9, 0.95), weight_decay=0.01, fused=True)
+    schedule = torch.optim.lr_scheduler.LambdaLR(optimizer, lambda step: _rate(step, how))
+    losses: list[float] = []
+    for _ in range(how.steps):
+        batch = rows.batch()
+        labels = batch.masked_fill(batch == tokenizer.token_to_id(PAD), -100)
+        loss = model(input_ids=batch, labels=labels).loss
+        loss.backward()
+        torch.nn.utils.clip_grad_norm_(model.parameters(), 1.0)
+        optimizer.step()
+        optimizer.zero_grad()
+        schedule.step()
+        losses.append(loss.item())
+    return model, losses

@@ -1,0 +1,159 @@
+"""The world: 96 people around a lake; each has a home, a pet and a trade (eight of each) and can do some things.
+
+Everything follows from the world's own seed, so the base model and the question file always agree. The seed given
+to `questions` only decides which questions are asked and in which order.
+"""
+
+import random
+from dataclasses import dataclass
+from typing import Literal
+
+WORLD_SEED = 7
+
+Relation = Literal["town", "pet", "trade"]
+
+PEOPLE: tuple[str, ...] = tuple(
+    (
+        "Ada Abel Anka Arlo Asta Aziz Bela Beno Bjorn Bram Britt Caius Cara Ciro Clara Colm Cyra Dara Dario Delia "
+        "Dirk Dora Edda Egon Elif Elmo Emre Enid Esra Ezra Faye Femi Finn Flora Freya Galen Gerda Gina Goran Greta "
+        "Hana Hari Heidi Hugo Ida Igor Ilse Imre Ines Ivar Jada Jana Joris Juno Kaja Karim Kenji Kira Lars Leda "
+        "Leif Lena Lotte Luca Mabel Malo Mara Milo Mira Nadia Nell Nico Nils Noor Odile Olga Omar Orla Otto Paco "
+        "Petra Pia Quinn Rafi Rena Rosa Rufus Sana Selma Signe Stig Tara Timo Ulla Vera Viktor"
+    ).split()
+)
+
+
+@dataclass(frozen=True)
+class Property:
+    """One yes/no property of a value: how it is stated when it holds and when not, and how a question uses it."""
+
+    holds: str
+    fails: str
+    ask: str
+    check: str
+
+
+@dataclass(frozen=True)
+class Subject:
+    """A relation of the world: its values, its sentence forms, and the properties of its values."""
+
+    values: tuple[str, ...]
+    state: str
+    find: str
+    same: str
+    properties: tuple[Property, ...]
+    having: tuple[frozenset[str], ...]
+
+
+SUBJECTS: dict[Relation, Subject] = {
+    "town": Subject(
+        values=("Torv", "Kell", "Alder", "Brim", "Doon", "Esker", "Fenby", "Garth"),
+        state="{person} lives in {value}.",
+        find="Where does {person} live?",
+        same="Do {person} and {other} live in the same town?",
+        properties=(
+            Property(
+                "{value} is cold.", "{value} is warm.", "Does {person} need a coat at home?", "Is #1 a cold town?"
+            ),
+            Property(
+                "{value} is by the sea.",
+                "{value} is far inland.",
+                "Can {person} see the sea from home?",
+                "Is #1 by the sea?",
+            ),
+        ),
+        having=(
+            frozenset({"Torv", "Alder", "Esker", "Garth"}),
+            frozenset({"Kell", "Alder", "Doon", "Garth"}),
+        ),
+    ),
+    "pet": Subject(
+        values=("heron", "goose", "crow", "bat", "hound", "seal", "goat", "toad"),
+        state="{person} keeps a {value}.",
+        find="Which pet does {person} keep?",
+        same="Do {person} and {other} keep the same kind of pet?",
+        properties=(
+            Property(
+                "A {value} has wings.",
+                "A {value} has no wings.",
+                "Could the pet of {person} fly over a wall?",
+                "Does #1 have wings?",
+            ),
+            Property(
+                "A {value} swims well.",
+                "A {value} swims badly.",
+                "Would the pet of {person} cross the lake?",
+                "Does #1 swim well?",
+            ),
+        ),
+        having=(frozenset({"heron", "goose", "crow", "bat"}), frozenset({"goose", "heron", "seal", "toad"})),
+    ),
+    "trade": Subject(
+        values=("baker", "smith", "weaver", "miller", "tailor", "fisher", "mason", "potter"),
+        state="{person} works as a {value}.",
+        find="What is the trade of {person}?",
+        same="Do {person} and {other} have the same trade?",
+        properties=(
+            Property(
+                "A {value} works with fire.",
+                "A {value} works without fire.",
+                "Does {person} need fire at work?",
+                "Does #1 work with fire?",
+            ),
+            Property(
+                "A {value} works outdoors.",
+                "A {value} works indoors.",
+                "Would rain stop {person} at work?",
+                "Does #1 work outdoors?",
+            ),
+        ),
+        having=(frozenset({"baker", "smith", "potter", "mason"}), frozenset({"miller", "fisher", "mason", "smith"})),
+    ),
+}
+
+SKILLS: tuple[str, ...] = ("swim", "sing", "ride", "dance")
+
+RELATIONS: tuple[Relation, ...] = ("town", "pet", "trade")
+
+
+def _assign() -> dict[tuple[str, Relation], str]:
+    rng = random.Random(WORLD_SEED)
+    lives: dict[tuple[str, Relation], str] = {}
+    for relation in RELATIONS:
+        values = SUBJECTS[relation].values
+        dealt = [values[i % len(values)] for i in range(len(PEOPLE))]
+        rng.shuffle(dealt)
+        lives.update({(person, relation): value for person, value in zip(PEOPLE, dealt, strict=True)})
+    return lives
+
+
+LIVES: dict[tuple[str, Relation], str] = _assign()
+
+
+def _teach() -> dict[tuple[str, str], bool]:
+    rng = random.Random(WORLD_SEED + 1)
+    return {(person, skill): rng.random() < 0.5 for person in PEOPLE for skill in SKILLS}
+
+
+CAN: dict[tuple[str, str], bool] = _teach()
+
+
+def skill_fact(person: str, skill: str) -> str:
+    """The sentence that says whether one person can do one thing, such as `Ada cannot swim.`"""
+    return f"{person} {'can' if CAN[person, skill] else 'cannot'} {skill}."
+
+
+def fact(person: str, relation: Relation) -> str:
+    """The sentence that states one person's value, such as `Ada lives in Torv.`"""
+    return SUBJECTS[relation].state.format(person=person, value=LIVES[person, relation])
+
+
+def holds(relation: Relation, index: int, value: str) -> bool:
+    """Whether `value` has the relation's property number `index`."""
+    return value in SUBJECTS[relation].having[index]
+
+
+def property_fact(relation: Relation, index: int, value: str) -> str:
+    """The sentence that states one value's property, such as `Torv is cold.`"""
+    prop = SUBJECTS[relation].properties[index]
+    return (prop.holds if holds(relation, index, value) else prop.fails).format(value=value)
