@@ -1,0 +1,128 @@
+import { z } from 'zod';
+import { failure } from '../failure.ts';
+import type { Store } from '../store/store.ts';
+
+const Ref = z.object({ uri: z.string(), sha256: z.string(), bytes: z.number(), rows: z.number() });
+
+const Checkpoint = z.object({
+  step: z.int().min(0).describe('Optimizer steps done.'),
+  epoch: z.int().min(1).describe('Attempt that wrote it.'),
+  manifest: Ref,
+});
+
+/**
+ * `lease.json`: the only object of a training that ever changes, and only by compare-and-swap. It says who may write
+ * (`epoch`, `owner`) and what counts (`checkpoints`, `final`): a checkpoint whose manifest is not named here is litter.
+ */
+const LeaseRecord = z.object({
+  version: z.literal(1),
+  epoch: z.int().min(1).describe('Attempts so far; each takes the next number.'),
+  owner: z.string().describe('Host, process and a random part.'),
+  takenAt: z.string(),
+  checkpoints: z.array(Checkpoint).describe('By step, ascending.'),
+  microBatch: z
+    .int()
+    .min(1)
+    .nullable()
+    .describe('Rows per micro-batch, once memory forced it below that of the recipe.'),
+  final: z.unknown().nullable().describe('Result of the finished training.'),
+});
+export type LeaseRecord = z.infer<typeof LeaseRecord>;
+export type Checkpoint = z.infer<typeof Checkpoint>;
+
+/** More swaps than this lost in a row mean that something other than another attempt is wrong. */
+const MAX_SWAPS = 16;
+
+/** An attempt's right to write below `prefix`, as long as no later attempt took it. */
+export type Lease = {
+  readonly prefix: string;
+  readonly epoch: number;
+  readonly owner: string;
+  /** As last read or written. */
+  record: () => LeaseRecord;
+  /** @throws LeaseLost when a later attempt holds it, StorageUnavailable when nobody can say */
+  check: () => Promise<void>;
+  /** Changes the record atomically. @throws LeaseLost: then nothing was changed */
+  update: (change: (record: LeaseRecord) => LeaseRecord) => Promise<LeaseRecord>;
+};
+
+const keyOf = (prefix: string): string => `${prefix}/lease.json`;
+
+/** The record below a prefix; null where no attempt ever began. @throws ArtefactDamaged */
+export async function readLease(store: Store, prefix: string): Promise<{ record: LeaseRecord; etag: string } | null> {
+  const found = await store.getJson(keyOf(prefix));
+  if (found === null) return null;
+  const parsed = LeaseRecord.safeParse(found.value);
+  if (parsed.success) return { record: parsed.data, etag: found.etag };
+  const where = store.uriOf(keyOf(prefix));
+  throw failure(
+    'ArtefactDamaged',
+    `${where} is not a lease: ${z.prettifyError(parsed.error)}; remove it to start again`,
+  );
+}
+
+/**
+ * Takes the lease below `prefix` from whoever held it, with the next epoch. The newest taker always wins: Temporal
+ * decides which attempt is the live one, the lease makes sure that the others find out.
+ *
+ * @param owner must be unlike that of any other attempt
+ */
+export async function openLease(store: Store, prefix: string, owner: string): Promise<Lease> {
+  for (let swaps = 0; swaps < MAX_SWAPS; swaps++) {
+    const before = await readLease(store, prefix);
+    const fresh = { version: 1 as const, checkpoints: [], microBatch: null, final: null };
+    const takenAt = new Date().toISOString();
+    const record = { ...(before?.record ?? fresh), epoch: (before?.record.epoch ?? 0) + 1, owner, takenAt };
+    const etag = await store.objects.swap(keyOf(prefix), text(record), before?.etag ?? null);
+    if (etag !== null) return holdLease(store, prefix, record, etag);
+    // The swap may have succeeded and its answer been lost; then the record is ours already.
+    const now = await readLease(store, prefix);
+    if (now?.record.owner === owner) return holdLease(store, prefix, now.record, now.etag);
+  }
+  throw failure('LeaseLost', `${store.uriOf(keyOf(prefix))}: other workers keep taking the lease`);
+}
+
+function holdLease(store: Store, prefix: string, taken: LeaseRecord, takenEtag: string): Lease {
+  const { epoch, owner } = taken;
+  let known = { record: taken, etag: takenEtag };
+
+  const refresh = async (): Promise<void> => {
+    const found = await readLease(store, prefix);
+    if (found?.record.owner === owner && found.record.epoch === epoch) {
+      known = found;
+      return;
+    }
+    const now = found === null ? 'it was removed' : `epoch ${found.record.epoch} belongs to ${found.record.owner}`;
+    throw failure('LeaseLost', `${store.uriOf(keyOf(prefix))}: epoch ${epoch} of ${owner} is over, ${now}`);
+  };
+
+  const swapOnce = async (change: (record: LeaseRecord) => LeaseRecord): Promise<boolean> => {
+    const record = change(known.record);
+    const etag = await store.objects.swap(keyOf(prefix), text(record), known.etag);
+    if (etag === null) return false;
+    known = { record, etag };
+    return true;
+  };
+
+  /** One change after the other: two of them must not start from the same version. */
+  let queue: Promise<unknown> = Promise.resolve();
+  const update: Lease['update'] = (change) => {
+    const turn = queue.then(async () => {
+      for (let swaps = 0; swaps < MAX_SWAPS; swaps++) {
+        if (await swapOnce(change)) return known.record;
+        // Ours still, so the other version is our own swap whose answer was lost. `change` must bear being repeated.
+        await refresh();
+      }
+      throw failure(
+        'StorageUnavailable',
+        `${store.uriOf(keyOf(prefix))}: ${MAX_SWAPS} swaps failed although nobody else writes`,
+      );
+    });
+    queue = turn.catch(() => undefined);
+    return turn;
+  };
+
+  return { prefix, epoch, owner, record: () => known.record, check: () => queue.then(refresh), update };
+}
+
+const text = (record: LeaseRecord): string => `${JSON.stringify(record, null, 2)}\n`;
