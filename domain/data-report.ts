@@ -1,0 +1,56 @@
+import { percent, share } from './figures.ts';
+import type { ClassCounts, DataReport, DataStep } from './records.ts';
+
+/** Text of the data report; the figures themselves are the counts of the report. */
+
+export const total = (counts: ClassCounts): number => counts.yes + counts.no;
+
+/** Share of yes; 0 for no rows. */
+export const yesShare = (counts: ClassCounts): number => (total(counts) === 0 ? 0 : counts.yes / total(counts));
+
+/** `45.5/54.5 % yes/no`. */
+export const balanceText = (counts: ClassCounts): string =>
+  total(counts) === 0
+    ? 'no rows'
+    : `${percent(yesShare(counts)).replace(' %', '')}/${percent(1 - yesShare(counts))} yes/no`;
+
+/** `drop-disagreements: 200 → 137 rows, 45.5/54.5 % yes/no → 28.5/71.5 % yes/no; removed 63 disagreed (52 yes, 11 no)`. */
+export function stepText(step: DataStep): string {
+  const removed = step.removed.map(
+    ({ reason, counts }) => `${total(counts)} ${reason} (${counts.yes} yes, ${counts.no} no)`,
+  );
+  const change = `${total(step.before)} → ${total(step.after)} rows, ${balanceText(step.before)} → ${balanceText(step.after)}`;
+  return `${step.name}: ${change}${removed.length === 0 ? '' : `; removed ${removed.join(', ')}`}`;
+}
+
+/** One line per step and per kind of generated text. */
+export function dataReportLines(report: DataReport): string[] {
+  const lines = report.steps.map(stepText);
+  const { drafts, responses, pairs } = report;
+  if (drafts) {
+    lines.push(
+      `drafts: ${drafts.n}, right ${share(drafts.correct, drafts.n)}, truncated ${share(drafts.truncated, drafts.n)}, unparsable ${share(drafts.unparsable, drafts.n)}, not in the asked form ${share(drafts.lenient, drafts.n)}`,
+    );
+  }
+  if (responses) {
+    const classes = Object.entries(responses.byClass).filter(([name, count]) => count > 0 || name === 'unparsable');
+    const parts = classes.map(([name, count]) => `${name} ${share(count, responses.n)}`);
+    lines.push(
+      `teacher responses: ${responses.n}, ${parts.join(', ')}, not in the asked form ${share(responses.lenient, responses.n)}`,
+    );
+  }
+  if (pairs) {
+    const gap = pairs.meanChosenChars - pairs.meanRejectedChars;
+    lines.push(
+      `pairs: ${pairs.n}, flipped ${share(pairs.flipped, pairs.n)}, duplicates dropped ${pairs.duplicates}, chosen ${Math.round(pairs.meanChosenChars)} characters against ${Math.round(pairs.meanRejectedChars)} (gap ${Math.round(gap)})`,
+    );
+  }
+  return lines;
+}
+
+/** Steps of both, newer figures over older ones. */
+export const mergeReports = (older: DataReport, newer: DataReport): DataReport => ({
+  ...older,
+  ...newer,
+  steps: [...older.steps, ...newer.steps],
+});

@@ -1,0 +1,122 @@
+import type { Choice, DecisionInput, GateName, Remedies } from './gate-types.ts';
+import { nearestName } from './nearest.ts';
+import { templateProblems } from './templates.ts';
+
+/**
+ * Reads what people send to a gate. Nothing is guessed: a wrong type, an unknown field or a typo refuses the whole, with
+ * the field and what would be right. No library here, since this runs inside workflows.
+ */
+
+export const gateNames: readonly GateName[] = ['A', 'B', 'C'];
+export const choices: readonly Choice[] = ['approve', 'retry', 'fix', 'skip', 'redesign', 'abort'];
+
+type Fields = Record<string, unknown>;
+/** A sentence about what is wrong, or null. */
+type Check = (value: unknown, name: string) => string | null;
+
+const shown = (value: unknown): string => (value === undefined ? 'missing' : JSON.stringify(value).slice(0, 60));
+
+const isObject = (value: unknown): value is Fields =>
+  typeof value === 'object' && value !== null && !Array.isArray(value);
+
+const hint = (name: string, candidates: readonly string[]): string => {
+  const close = nearestName(name, candidates);
+  return close === null ? '' : `; did you mean ${close}?`;
+};
+
+const oneOf =
+  (candidates: readonly string[]): Check =>
+  (value, name) =>
+    typeof value === 'string' && candidates.includes(value)
+      ? null
+      : `${name} must be one of ${candidates.join(', ')}, is ${shown(value)}${typeof value === 'string' ? hint(value, candidates) : ''}`;
+
+const text =
+  (most: number): Check =>
+  (value, name) =>
+    typeof value === 'string' && value.trim() !== '' && value.length <= most
+      ? null
+      : `${name} must be a text of 1 to ${most} characters, is ${shown(value)}`;
+
+const number =
+  (what: string, holds: (value: number) => boolean): Check =>
+  (value, name) =>
+    typeof value === 'number' && holds(value) ? null : `${name} must be ${what}, is ${shown(value)}`;
+
+const flag: Check = (value, name) =>
+  typeof value === 'boolean' ? null : `${name} must be true or false, is ${shown(value)}`;
+
+/** An object of exactly these optional or `required` fields. */
+const object =
+  (checks: Record<string, Check>, required: readonly string[] = []): Check =>
+  (value, name) => {
+    if (!isObject(value))
+      return `${name} must be an object like {"${Object.keys(checks).slice(0, 2).join('": …, "')}": …}, is ${shown(value)}`;
+    const names = Object.keys(checks);
+    for (const [field, member] of Object.entries(value)) {
+      const check = Object.hasOwn(checks, field) ? checks[field] : undefined;
+      if (check === undefined)
+        return `${name} has an unknown field ${field.slice(0, 60)}${hint(field, names)}; known: ${names.join(', ')}`;
+      const problem = member === undefined ? null : check(member, name === 'the decision' ? field : `${name}.${field}`);
+      if (problem !== null) return problem;
+    }
+    const missing = required.find((field) => value[field] === undefined);
+    return missing === undefined
+      ? null
+      : (checks[missing]?.(undefined, name === 'the decision' ? missing : `${name}.${missing}`) ?? null);
+  };
+
+const template =
+  (kind: 'reasoning' | 'teacherSystem' | 'teacherUser'): Check =>
+  (value, name) => {
+    const problem = text(20_000)(value, name) ?? templateProblems(kind, String(value))[0] ?? null;
+    return problem === null || problem.startsWith(name) ? problem : `${name} ${problem}`;
+  };
+
+const positiveInteger = (most: number): Check =>
+  number(`a whole number from 1 to ${most}`, (value) => Number.isInteger(value) && value >= 1 && value <= most);
+
+const remediesCheck = object({
+  balance: oneOf(['none', 'upsample', 'weighted-loss']),
+  filtering: oneOf(['drop-disagreements', 'keep-all', 'consensus']),
+  consensusAttempts: positiveInteger(15),
+  sharedTemplate: flag,
+  learningRate: number('a number above 0 and at most 1', (value) => value > 0 && value <= 1),
+  epochs: number('a number above 0 and at most 1000', (value) => value > 0 && value <= 1000),
+  earlyStopping: object(
+    {
+      patienceEpochs: positiveInteger(1000),
+      heldOutShare: number('a number between 0 and 0.5', (value) => value > 0 && value < 0.5),
+    },
+    ['patienceEpochs', 'heldOutShare'],
+  ),
+  templates: object({
+    reasoning: template('reasoning'),
+    teacherSystem: template('teacherSystem'),
+    teacherUser: template('teacherUser'),
+  }),
+});
+
+const decisionCheck = object(
+  {
+    gate: oneOf(gateNames),
+    choice: oneOf(choices),
+    by: text(200),
+    note: text(4000),
+    remedies: remediesCheck,
+    evidence: text(200),
+  },
+  ['gate', 'choice'],
+);
+
+/** What a signal, an Update or a command sent, or why it cannot be read. */
+export function parseDecision(raw: unknown): { decision: DecisionInput } | { refusal: string } {
+  const problem = decisionCheck(raw, 'the decision');
+  return problem === null ? { decision: raw as DecisionInput } : { refusal: problem };
+}
+
+/** The same for remedies alone, as a command takes them. */
+export function parseRemedies(raw: unknown): { remedies: Remedies } | { refusal: string } {
+  const problem = remediesCheck(raw, 'remedies');
+  return problem === null ? { remedies: raw as Remedies } : { refusal: problem };
+}

@@ -1,0 +1,80 @@
+import type { Choice, DecisionInput, GateEvidence, GateName, Policy } from './gate-types.ts';
+
+export { parseDecision, parseRemedies } from './decision-input.ts';
+
+/** What each gate offers. */
+export const gateOptions: Readonly<Record<GateName, readonly Choice[]>> = {
+  A: ['approve', 'retry', 'abort'],
+  B: ['approve', 'fix', 'skip', 'redesign', 'abort'],
+  C: ['approve', 'retry', 'abort'],
+};
+
+/** Whether a decision stands; `refusal` is undefined when accepted. `override` marks approving what did not pass. */
+export type Ruling =
+  { accepted: true; refusal?: undefined; override: boolean } | { accepted: false; refusal: string; override: false };
+
+const refuse = (refusal: string): Ruling => ({ accepted: false, refusal, override: false });
+
+/** Digests may be shortened as people do with commits, but not below this. */
+const shortestDigest = 8;
+
+const namesDigest = (named: string, digest: string): boolean =>
+  named === digest || (named.length >= shortestDigest && digest.startsWith(named));
+
+function remediesProblem({ choice, remedies }: DecisionInput, evidence: GateEvidence): string | null {
+  if (choice === 'redesign') {
+    const wordings = Object.keys(remedies?.templates ?? {}).length;
+    return wordings > 0 ? null : 'redesign needs remedies.templates with a new reasoning, teacherSystem or teacherUser';
+  }
+  if (choice !== 'fix')
+    return remedies === undefined ? null : `remedies go with fix or redesign, not with ${choice}; remove them`;
+  if (remedies?.templates !== undefined) return 'remedies.templates goes with redesign, not with fix';
+  const wanted = remedies ?? evidence.recommendation.remedies ?? {};
+  return Object.keys(wanted).length > 0 ? null : 'fix needs remedies: the evidence recommends none; name at least one';
+}
+
+/**
+ * Holds a decision against the gate that is open. The same for a signal, an Update and a command, so that all refuse
+ * alike. `fix` without remedies means those that the evidence recommends.
+ *
+ * @param open evidence of the open gate, null when none is
+ */
+export function checkDecision(open: GateEvidence | null, input: DecisionInput): Ruling {
+  if (open === null) return refuse(`gate ${input.gate} is not open; no gate waits for a decision`);
+  if (open.gate !== input.gate) return refuse(`gate ${input.gate} is not open; gate ${open.gate} is`);
+  if (!open.options.includes(input.choice)) {
+    return refuse(`gate ${open.gate} does not offer ${input.choice}; it offers ${open.options.join(', ')}`);
+  }
+  if (input.evidence !== undefined && !namesDigest(input.evidence, open.digest)) {
+    return refuse(
+      `the decision was made on evidence ${input.evidence}, but the gate's evidence is ${open.digest}; look at it again and decide on that`,
+    );
+  }
+  const problem = remediesProblem(input, open);
+  if (problem !== null) return refuse(problem);
+  const override = input.choice === 'approve' && open.verdict !== 'pass';
+  if (override && (input.note ?? '').trim() === '') {
+    return refuse(
+      `gate ${open.gate} did not pass (${open.verdict}); approving it is an override and needs a note that says why`,
+    );
+  }
+  return { accepted: true, override };
+}
+
+/**
+ * What a policy decides by itself: `manual` nothing, `auto` approves what passed, `recommended` takes the recommendation.
+ * Null = a person decides.
+ */
+export function policyDecision(policy: Policy, evidence: GateEvidence): DecisionInput | null {
+  if (policy === 'manual' || (policy === 'auto' && evidence.verdict !== 'pass')) return null;
+  const { choice, reason, remedies } = evidence.recommendation;
+  const decided: Choice = policy === 'auto' ? 'approve' : choice;
+  return {
+    gate: evidence.gate,
+    choice: decided,
+    by: `policy ${policy}`,
+    note: reason,
+    evidence: evidence.digest,
+    ...(decided === 'fix' && remedies !== undefined ? { remedies } : {}),
+  };
+}

@@ -1,0 +1,110 @@
+import { canonicalJson } from './canonical.ts';
+import type { Sha256 } from './canonical.ts';
+import { gateOptions } from './decisions.ts';
+import { diagnose } from './diagnosis.ts';
+import type { GateCriterion, GateEvidence, GateName } from './gate-types.ts';
+import { judgeCriteria, overallVerdict } from './gate-verdict.ts';
+import { invalid } from './invalid.ts';
+import type { DataReport, EvaluatedItem, EvaluationSummary } from './records.ts';
+import { recommend } from './recommendation.ts';
+import type { RemediableRecipe } from './remedies.ts';
+
+/** One evaluation with its items. */
+export type Evaluated = { summary: EvaluationSummary; items: readonly EvaluatedItem[] };
+
+export type GateInput = {
+  gate: GateName;
+  attempt: number;
+  criteria: readonly GateCriterion[];
+  /** By role; `reasoning` and `direct` are the candidate adapter asked with and without reasoning. */
+  evaluations: {
+    candidate: Evaluated;
+    phaseA?: Evaluated | undefined;
+    phaseB?: Evaluated | undefined;
+    noDraft?: Evaluated | undefined;
+    reasoning?: Evaluated | undefined;
+    direct?: Evaluated | undefined;
+  };
+  /** Shown beside those with a role, for example the shuffled-draft evaluation. */
+  others?: readonly EvaluationSummary[];
+  dataReport: DataReport;
+  trainedTemplateDigest: string;
+  adapterSha256: string;
+  phaseB: RemediableRecipe['phaseB'];
+  fixesLeft: number;
+};
+
+/** Counts in a summary must be those of its items, or the evidence would show one thing and judge another. */
+function checkCounts({ summary, items }: Evaluated): void {
+  const correct = items.filter((item) => item.correct).length;
+  if (summary.n !== items.length || summary.correct !== correct) {
+    throw invalid(
+      'ArtefactDamaged',
+      `evaluation ${summary.name} says ${summary.correct}/${summary.n}, its items ${correct}/${items.length}`,
+    );
+  }
+}
+
+/**
+ * Digest that a decision names: over the evaluation files, the adapter, the prompts, the criteria and the attempt. Any
+ * of them changing makes older decisions stale.
+ */
+export const evidenceDigest = (input: GateInput, evaluations: readonly EvaluationSummary[], sha256: Sha256): string =>
+  sha256(
+    canonicalJson({
+      gate: input.gate,
+      attempt: input.attempt,
+      criteria: input.criteria,
+      adapter: input.adapterSha256,
+      trainedTemplate: input.trainedTemplateDigest,
+      evaluations: evaluations.map(({ name, items, templateDigest, adapterSha256 }) => ({
+        name,
+        items: items.sha256,
+        templateDigest,
+        adapterSha256,
+      })),
+    }),
+  );
+
+/**
+ * Everything a person sees before deciding: verdicts, diagnosis, options, recommendation, digest.
+ *
+ * @throws InvalidData when an evaluation that a criterion needs is missing or not of the same items
+ */
+export function gateEvidence(input: GateInput, sha256: Sha256): GateEvidence {
+  const { candidate, phaseA, phaseB, noDraft, reasoning, direct } = input.evaluations;
+  const withRole = [candidate, phaseA, phaseB, noDraft, reasoning, direct].filter(
+    (evaluated) => evaluated !== undefined,
+  );
+  withRole.forEach(checkCounts);
+  const summaries = [...withRole.map(({ summary }) => summary), ...(input.others ?? [])];
+  const evaluations = [...new Map(summaries.map((summary) => [summary.name, summary])).values()];
+  const criteria = judgeCriteria(input.criteria, {
+    candidate: candidate.items,
+    phaseA: phaseA?.items,
+    phaseB: phaseB?.items,
+    noDraft: noDraft?.items,
+  });
+  const verdict = overallVerdict(criteria);
+  const diagnosis = diagnose({
+    gate: input.gate,
+    candidate: candidate.items,
+    withReasoning: reasoning?.items,
+    withoutReasoning: direct?.items,
+    dataReport: input.dataReport,
+    trainedTemplateDigest: input.trainedTemplateDigest,
+    candidateTemplateDigest: candidate.summary.templateDigest,
+    phaseB: input.phaseB,
+  });
+  return {
+    gate: input.gate,
+    attempt: input.attempt,
+    verdict,
+    criteria,
+    diagnosis,
+    evaluations,
+    options: [...gateOptions[input.gate]],
+    recommendation: recommend({ gate: input.gate, verdict, criteria, diagnosis, fixesLeft: input.fixesLeft }),
+    digest: evidenceDigest(input, evaluations, sha256),
+  };
+}

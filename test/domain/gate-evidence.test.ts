@@ -1,0 +1,98 @@
+import { describe, expect, it } from 'vitest';
+import { gateEvidence } from '../../domain/gate-evidence.ts';
+import type { GateInput } from '../../domain/gate-evidence.ts';
+import { evaluated, sha256, summaryOf } from './rows.ts';
+
+const evaluation = (name: string, items: ReturnType<typeof evaluated>, template = 'reasoning') => ({
+  items,
+  summary: summaryOf(name, items, sha256(template)),
+});
+const phaseA = evaluation('A1/direct', evaluated({ yes: 321, no: 366, rightYes: 150, rightNo: 258 }), 'answer');
+const direct = evaluation('B1/direct', evaluated({ yes: 321, no: 366, rightYes: 40, rightNo: 314 }), 'answer');
+const reasoning = evaluation('B1/reasoning', evaluated({ yes: 321, no: 366, rightYes: 50, rightNo: 300 }));
+
+/** Phase B as it failed: unbalanced by dropping disagreements, trained on one template and asked with another. */
+const failedB: GateInput = {
+  gate: 'B',
+  attempt: 1,
+  criteria: [{ metric: 'gain', over: 'phaseA', atLeast: 0.07, confidence: 0.95 }],
+  evaluations: { candidate: direct, phaseA, direct, reasoning },
+  dataReport: {
+    steps: [
+      {
+        name: 'drop-disagreements',
+        before: { yes: 91, no: 109 },
+        after: { yes: 39, no: 98 },
+        removed: [{ reason: 'disagreed', counts: { yes: 52, no: 11 } }],
+      },
+    ],
+  },
+  trainedTemplateDigest: sha256('reasoning'),
+  adapterSha256: sha256('adapter'),
+  phaseB: {
+    balance: 'none',
+    filtering: 'drop-disagreements',
+    consensusAttempts: 5,
+    sharedTemplate: false,
+    learningRate: 2e-4,
+    epochs: 3,
+  },
+  fixesLeft: 2,
+};
+
+describe('evidence of the reference run’s Phase B', () => {
+  const evidence = gateEvidence(failedB, sha256);
+  it('fails and finds all four causes', () => {
+    expect(evidence.verdict).toBe('fail');
+    expect(evidence.diagnosis.filter(({ found }) => found).map(({ cause }) => cause)).toEqual([
+      'class-imbalance',
+      'lost-to-filtering',
+      'format-mismatch',
+      'no-cot-benefit',
+      'answer-collapse',
+    ]);
+  });
+  it('recommends the fix that its diagnosis calls for', () => {
+    expect(evidence.recommendation).toMatchObject({
+      choice: 'fix',
+      remedies: { balance: 'upsample', sharedTemplate: true, epochs: 6 },
+    });
+    expect(evidence.options).toEqual(['approve', 'fix', 'skip', 'redesign', 'abort']);
+  });
+  it('shows every evaluation once and is plain JSON', () => {
+    expect(evidence.evaluations.map(({ name }) => name)).toEqual(['B1/direct', 'A1/direct', 'B1/reasoning']);
+    expect(JSON.parse(JSON.stringify(evidence))).toEqual(evidence);
+  });
+});
+
+describe('digest', () => {
+  const digest = (changes: Partial<GateInput> = {}) => gateEvidence({ ...failedB, ...changes }, sha256).digest;
+  it('is the same for the same evidence', () => {
+    expect(digest()).toBe(digest({ fixesLeft: 0 }));
+    expect(digest()).toMatch(/^[0-9a-f]{64}$/);
+  });
+  it.each<[string, Partial<GateInput>]>([
+    [
+      'evaluation files',
+      {
+        evaluations: {
+          ...failedB.evaluations,
+          phaseA: { ...phaseA, summary: { ...phaseA.summary, items: { ...phaseA.summary.items, sha256: 'x' } } },
+        },
+      },
+    ],
+    ['adapter', { adapterSha256: sha256('another') }],
+    ['prompts', { trainedTemplateDigest: sha256('answer') }],
+    ['criteria', { criteria: [{ metric: 'gain', over: 'phaseA', atLeast: 0.05, confidence: 0.95 }] }],
+    ['attempt', { attempt: 2 }],
+  ])('changes with the %s', (_, changes) => {
+    expect(digest(changes)).not.toBe(digest());
+  });
+});
+
+it('refuses a summary that is not that of its items', () => {
+  const broken = { ...direct, summary: { ...direct.summary, correct: 500 } };
+  expect(() =>
+    gateEvidence({ ...failedB, evaluations: { ...failedB.evaluations, candidate: broken } }, sha256),
+  ).toThrow('says 500/687, its items 354/687');
+});

@@ -1,0 +1,142 @@
+import { describe, expect, it } from 'vitest';
+import type { GateCriterion } from '../../domain/gate-types.ts';
+import {
+  alwaysMajority,
+  criterionProblem,
+  judgeCriteria,
+  overallVerdict,
+  pairItems,
+  verdictOf,
+} from '../../domain/gate-verdict.ts';
+import { evaluated } from './rows.ts';
+
+const accuracy = (atLeast: number): GateCriterion => ({ metric: 'accuracy', atLeast, confidence: 0.95 });
+const gain = (over: 'majority' | 'phaseA', atLeast: number): GateCriterion => ({
+  metric: 'gain',
+  over,
+  atLeast,
+  confidence: 0.95,
+});
+
+/** 687 questions, 366 no (53.3 %), as many right as the reference run had. */
+const phaseA = evaluated({ yes: 321, no: 366, rightYes: 150, rightNo: 258 });
+const phaseB = (offset = 0) => evaluated({ yes: 321, no: 366, rightYes: 40, rightNo: 314, offset });
+
+describe('the reference run', () => {
+  it('Gate A: 59.4 % (408/687) asked for 60 % is inconclusive', () => {
+    const [verdict] = judgeCriteria([accuracy(0.6)], { candidate: phaseA });
+    expect(verdict).toMatchObject({ verdict: 'inconclusive', n: 687, counts: { successes: 408 } });
+    expect(verdict?.text).toBe(
+      '59.4 % (408/687), 95 % interval 55.7–63.0 %, asked ≥ 60 %: inconclusive; about 50476 items would settle it',
+    );
+    expect(verdict?.detectable).toBeCloseTo(0.052, 3);
+  });
+  it('Gate B: 51.5 % (354/687) is −7.9 points and fails, however the two runs overlap', () => {
+    for (const offset of [0, 50, 111, 170, 300]) {
+      const [verdict] = judgeCriteria([gain('phaseA', 0.07)], { candidate: phaseB(offset), phaseA });
+      expect(verdict).toMatchObject({ verdict: 'fail', n: 687 });
+      expect(verdict?.text).toMatch(
+        /^51\.5 % \(354\/687\) against 59\.4 % \(408\/687\) of Phase A: −7\.9 points, 95 % interval −\d+\.\d to [−+]\d+\.\d points, asked ≥ \+7 points: fail$/,
+      );
+    }
+  });
+  it('Gate A is better than always answering no', () => {
+    const [verdict] = judgeCriteria([gain('majority', 0)], { candidate: phaseA });
+    expect(verdict).toMatchObject({ verdict: 'pass', counts: { onlyNew: 150, onlyOld: 108 } });
+    expect(verdict?.text).toContain('59.4 % (408/687) against 53.3 % (366/687) by always answering no: +6.1 points');
+    expect(verdict?.p).toBeCloseTo(0.0106, 3);
+  });
+});
+
+describe('criteria', () => {
+  const better = evaluated({ yes: 200, no: 200, rightYes: 180, rightNo: 180 });
+  const worse = evaluated({ yes: 200, no: 200, rightYes: 100, rightNo: 130 });
+  it('a clear gain passes, the same gain asked the other way round fails', () => {
+    expect(judgeCriteria([gain('phaseA', 0.1)], { candidate: better, phaseA: worse })[0]?.verdict).toBe('pass');
+    expect(judgeCriteria([gain('phaseA', 0.1)], { candidate: worse, phaseA: better })[0]?.verdict).toBe('fail');
+  });
+  it('pairs by id, whatever the order', () => {
+    const [straight] = judgeCriteria([gain('phaseA', 0.1)], { candidate: better, phaseA: worse });
+    const [reversed] = judgeCriteria([gain('phaseA', 0.1)], { candidate: better, phaseA: [...worse].reverse() });
+    expect(reversed).toEqual(straight);
+  });
+  it('counts which side alone was right', () => {
+    expect(judgeCriteria([gain('phaseA', 0)], { candidate: better, phaseA: worse })[0]?.counts).toEqual({
+      onlyNew: 130,
+      onlyOld: 0,
+    });
+  });
+  it('ablation-gain is against the no-draft evaluation; parsable is a share', () => {
+    const unparsed = better.map((item, i) => (i < 40 ? { ...item, answer: null, correct: false } : item));
+    const verdicts = judgeCriteria(
+      [
+        { metric: 'ablation-gain', atLeast: 0.03, confidence: 0.95 },
+        { metric: 'parsable', atLeast: 0.85, confidence: 0.95 },
+      ],
+      { candidate: unparsed, noDraft: worse },
+    );
+    expect(verdicts.map(({ verdict }) => verdict)).toEqual(['pass', 'pass']);
+    expect(verdicts[0]?.text).toContain('without drafts');
+    expect(verdicts[1]?.text).toContain('parsable 90.0 % (360/400)');
+  });
+  it('a higher confidence widens the interval', () => {
+    const [usual, strict] = judgeCriteria([accuracy(0.6), { ...accuracy(0.6), confidence: 0.99 }], {
+      candidate: phaseA,
+    });
+    expect((strict?.high ?? 0) - (strict?.low ?? 0)).toBeGreaterThan((usual?.high ?? 0) - (usual?.low ?? 0));
+    expect(strict?.text).toContain('99 % interval');
+  });
+  it('adjusts p over the gate by Holm', () => {
+    const verdicts = judgeCriteria([accuracy(0.55), gain('majority', 0), gain('phaseA', 0)], {
+      candidate: phaseA,
+      phaseA,
+    });
+    const [smallest, middle] = verdicts.map(({ p }) => p ?? 1).sort((a, b) => a - b);
+    expect(Math.min(...verdicts.map(({ pHolm }) => pHolm ?? 1))).toBeCloseTo(3 * (smallest ?? 1), 12);
+    expect(verdicts.map(({ pHolm }) => pHolm)).toContain(2 * (middle ?? 1));
+    expect(verdicts[2]).toMatchObject({ p: 1, pHolm: 1 });
+  });
+});
+
+describe('what is refused', () => {
+  const few = evaluated({ yes: 5, no: 5, rightYes: 3, rightNo: 3 });
+  it.each([
+    ['fewer items', few.slice(1), 'are not of the same items'],
+    ['other items', few.map((item) => ({ ...item, id: `x${item.id}` })), 'for example q0000'],
+    ['an item twice', [...few.slice(1), few[1] ?? { id: '', correct: false }], 'are not of the same items'],
+  ])('unpaired evaluations: %s', (_, other, message) => {
+    expect(() => pairItems(few, other, 'Phase A')).toThrow(message);
+  });
+  it('criteria without their evaluation', () => {
+    expect(() => judgeCriteria([gain('phaseA', 0)], { candidate: few })).toThrow('needs the evaluation of phaseA');
+    expect(() =>
+      judgeCriteria([{ metric: 'ablation-gain', atLeast: 0, confidence: 0.95 }], { candidate: few }),
+    ).toThrow('needs the no-draft evaluation');
+    expect(() => judgeCriteria([accuracy(0)], { candidate: [] })).toThrow('has no items');
+  });
+  it('criteria that mean nothing', () => {
+    expect(criterionProblem({ metric: 'gain', atLeast: 0, confidence: 0.95 })).toContain('needs over');
+    expect(criterionProblem({ ...accuracy(0.6), over: 'phaseA' })).toContain('takes no over');
+    expect(criterionProblem(gain('majority', 0))).toBeNull();
+  });
+});
+
+describe('verdicts', () => {
+  it('of a criterion: at the very threshold the lower bound clears it, the upper does not rule it out', () => {
+    expect(verdictOf({ low: 0.6, high: 0.7 }, 0.6)).toBe('pass');
+    expect(verdictOf({ low: 0.5, high: 0.6 }, 0.6)).toBe('inconclusive');
+    expect(verdictOf({ low: 0.5, high: 0.5999 }, 0.6)).toBe('fail');
+  });
+  it.each([
+    [['pass', 'pass'], 'pass'],
+    [['pass', 'inconclusive'], 'inconclusive'],
+    [['inconclusive', 'fail', 'pass'], 'fail'],
+    [[], 'inconclusive'],
+  ] as const)('of a gate: %j is %s', (verdicts, expected) => {
+    expect(overallVerdict(verdicts.map((verdict) => ({ verdict })))).toBe(expected);
+  });
+  it('the most frequent answer of a tie is no', () => {
+    expect(alwaysMajority(evaluated({ yes: 5, no: 5, rightYes: 0, rightNo: 0 })).answer).toBe('no');
+    expect(alwaysMajority(evaluated({ yes: 6, no: 5, rightYes: 0, rightNo: 0 })).answer).toBe('yes');
+  });
+});
