@@ -1,0 +1,25 @@
+import type { S3Client } from '@aws-sdk/client-s3';
+import type { Environment } from '../config/overrides.ts';
+import type { Surroundings } from '../config/environment.ts';
+import type { OrchestratorActivities } from './contract.ts';
+import { createCorpusActivities } from './corpora/build-corpora.ts';
+import { createPrepareData } from './datasets/prepare-data.ts';
+import { createJudgeGate } from './gates/judge-gate.ts';
+import { createResolveRecipe } from './recipes/resolve-recipe.ts';
+import { createStateActivities } from './recipes/state.ts';
+import type { Store } from './store/store.ts';
+
+/**
+ * What the activities of the orchestrator need. `environment` is the process's own (with `.env`): the names that
+ * override a recipe, `DRY_RUN`, `RATCHET_DATA`, `HF_TOKEN`, `HF_ENDPOINT`.
+ */
+export type OrchestratorDeps = { store: Store; s3: S3Client; surroundings: Surroundings; environment: Environment };
+
+/** Activities of task queue `ratchet`, all but the report's. */
+export const createOrchestratorActivities = (deps: OrchestratorDeps): Omit<OrchestratorActivities, 'writeReport'> => ({
+  resolveRecipe: createResolveRecipe(deps),
+  prepareData: createPrepareData(deps.store, deps),
+  judgeGate: createJudgeGate(deps.store),
+  ...createCorpusActivities(deps.store),
+  ...createStateActivities(deps.store),
+});

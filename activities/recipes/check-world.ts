@@ -1,0 +1,185 @@
+import { existsSync, readdirSync } from 'node:fs';
+import { isAbsolute, join, resolve } from 'node:path';
+import { ApplicationFailure } from '@temporalio/common';
+import type { S3Client } from '@aws-sdk/client-s3';
+import { isSimulated } from '../../config/check-recipe.ts';
+import type { Surroundings } from '../../config/environment.ts';
+import { projectRoot } from '../../config/environment.ts';
+import type { Problem } from '../../config/problem.ts';
+import type { Recipe } from '../../config/recipe.ts';
+import { failures } from '../../domain/failures.ts';
+import type { FailureType } from '../../domain/failures.ts';
+import type { RunStart } from '../../domain/programme.ts';
+import { loadQuestions } from '../datasets/load-questions.ts';
+import type { DataDeps } from '../datasets/locate-source.ts';
+import { chooseQuestions } from '../datasets/prepare-data.ts';
+import { createObjects } from '../store/objects.ts';
+import type { Store } from '../store/store.ts';
+import { connectTeacher, describeServer, hasModel } from '../teacher/connect.ts';
+import { faultOf } from '../teacher/teacher-failure.ts';
+import { createStateActivities } from './state.ts';
+
+/** What the checks need of the world. */
+export type CheckDeps = DataDeps & { store: Store; s3: S3Client; surroundings: Surroundings };
+
+const problem = (type: FailureType, field: string, problem: string, fix: string): Problem => ({
+  type,
+  field,
+  problem,
+  fix,
+});
+
+/**
+ * Turns a named failure of a check into a problem, so that all of them can be told together. Our messages end with
+ * `; <fix>`.
+ *
+ * @throws anything that may pass by itself, for Temporal to try again
+ */
+function asProblem(field: string, error: unknown): Problem {
+  const type = error instanceof ApplicationFailure ? error.type : error instanceof Error ? error.name : undefined;
+  if (type === undefined || type === null || failures[type as FailureType] !== 'permanent') throw error;
+  const text = error instanceof Error ? error.message : String(error);
+  const at = text.lastIndexOf('; ');
+  const [what, fix] = at < 0 ? [text, 'correct it'] : [text.slice(0, at), text.slice(at + 2)];
+  return problem(type as FailureType, field, what, fix);
+}
+
+/** The bucket is there and can be written. */
+export async function checkBucket({ store }: CheckDeps, run: string): Promise<Problem[]> {
+  const key = `runs/${run}/.writable`;
+  try {
+    await store.objects.put(key, '', 'text/plain');
+    await store.objects.remove([key]);
+    return [];
+  } catch (error) {
+    return [asProblem('RATCHET_BUCKET', error)];
+  }
+}
+
+/** The data set can be read, and sampling it as the recipe says leaves both labels on both sides. */
+export async function checkData(deps: CheckDeps, recipe: Recipe): Promise<Problem[]> {
+  let questions;
+  try {
+    questions = await loadQuestions(recipe.data.source, deps);
+  } catch (error) {
+    return [asProblem('data.source', error)];
+  }
+  const lacking = (['yes', 'no'] as const).find((answer) => questions.every((question) => question.answer !== answer));
+  if (lacking !== undefined) {
+    const what = `all ${questions.length} questions of ${recipe.data.source} have answer ${lacking === 'yes' ? 'no' : 'yes'}`;
+    return [problem('InvalidData', 'data.source', what, 'take questions with both answers')];
+  }
+  try {
+    chooseQuestions(questions, recipe);
+    return [];
+  } catch (error) {
+    return [asProblem('data.samples', error)];
+  }
+}
+
+/** The teacher's server takes the key and has the model. Costs nothing. */
+export async function checkTeacher(
+  { surroundings }: CheckDeps,
+  { teacher }: Recipe,
+): Promise<{ problems: Problem[]; simulated: boolean }> {
+  let connection;
+  try {
+    connection = connectTeacher(surroundings.openai, teacher);
+  } catch (error) {
+    return { problems: [asProblem('OPENAI_API_KEY', error)], simulated: false };
+  }
+  try {
+    const server = await describeServer(connection);
+    if (await hasModel(connection, server, teacher.model)) return { problems: [], simulated: server.simulated };
+    const what = `${connection.host} has no model ${teacher.model}`;
+    const fix = isSimulated(teacher.model)
+      ? 'unset OPENAI_API_KEY and OPENAI_BASE_URL so that `ratchet up` starts the simulated teacher, or set GPT4_MODEL'
+      : `use one of its models (${(server.models ?? []).slice(0, 8).join(', ')}) by teacher.model or GPT4_MODEL`;
+    return { problems: [problem('InvalidRecipe', 'teacher.model', what, fix)], simulated: false };
+  } catch (error) {
+    const fault = faultOf(error, connection);
+    if (fault.kind !== 'transient') {
+      const what = `${connection.host} refused the key: ${fault.message}`;
+      const fix = 'set a key that is valid there, or unset it to use the simulated teacher';
+      return { problems: [problem('CredentialsRefused', 'OPENAI_API_KEY', what, fix)], simulated: false };
+    }
+    throw ApplicationFailure.retryable(`${connection.host} did not answer: ${fault.message}`, 'TeacherUnavailable');
+  }
+}
+
+const baseFiles = (names: readonly string[]): string[] => {
+  const lacking: string[] = [];
+  if (!names.includes('config.json')) lacking.push('config.json');
+  if (!names.some((name) => name === 'tokenizer.json' || name === 'tokenizer.model' || name === 'vocab.json'))
+    lacking.push('a tokenizer');
+  if (!names.some((name) => name.endsWith('.safetensors') || name.endsWith('.bin'))) lacking.push('weights');
+  return lacking;
+};
+
+/**
+ * The base model is there, as far as this host can tell: a folder is looked into where the GPU worker is on this host
+ * (embedded stack); on another host that worker refuses a missing one with its first job, before the teacher is asked.
+ */
+export async function checkBase({ surroundings, environment, s3 }: CheckDeps, { model }: Recipe): Promise<Problem[]> {
+  const { base } = model;
+  const field = 'model.base';
+  if (base.startsWith('s3://')) {
+    const [bucket = '', ...rest] = base.slice('s3://'.length).split('/');
+    const prefix = `${rest.join('/').replace(/\/$/, '')}/`;
+    try {
+      const keys = await createObjects(s3, bucket).list(prefix);
+      const lacking = baseFiles(keys.map((key) => key.slice(prefix.length)));
+      if (lacking.length === 0) return [];
+      return [
+        problem(
+          'InvalidRecipe',
+          field,
+          `${base} has no ${lacking.join(', no ')}`,
+          'upload the whole folder of the model',
+        ),
+      ];
+    } catch (error) {
+      return [asProblem(field, error)];
+    }
+  }
+  const builtin = base === 'builtin:tiny';
+  const folder = builtin ? (surroundings.tinyBase ?? join(surroundings.models, 'tiny')) : resolve(projectRoot, base);
+  const isFolder = builtin || isAbsolute(base) || base.startsWith('.') || existsSync(folder);
+  if (!isFolder) {
+    if (/^[\w.-]+\/[\w.-]+$/.test(base)) return [];
+    return [
+      problem(
+        'InvalidRecipe',
+        field,
+        `${base} is neither a folder nor a hub id`,
+        'write owner/name, a folder, s3://… or builtin:tiny',
+      ),
+    ];
+  }
+  if (!builtin && !existsSync(folder) && !(environment['RATCHET_EMBEDDED'] ?? '').includes('temporal')) return [];
+  if (!existsSync(folder)) {
+    const fix = builtin
+      ? 'run npm run setup, which builds it'
+      : 'give a folder with config.json, tokenizer and weights, or a hub id';
+    return [problem('InvalidRecipe', field, `there is no folder ${folder}`, fix)];
+  }
+  const lacking = baseFiles(readdirSync(folder));
+  if (lacking.length === 0) return [];
+  return [
+    problem('InvalidRecipe', field, `${folder} has no ${lacking.join(', no ')}`, 'give the whole folder of the model'),
+  ];
+}
+
+/** The older run is there, and its adapters are of this recipe's base. */
+export async function checkFrom({ store }: CheckDeps, recipe: Recipe, from: RunStart['from']): Promise<Problem[]> {
+  if (from === undefined) return [];
+  try {
+    const older = await createStateActivities(store).loadState({ run: from.run });
+    const base = (older.recipe as Partial<Recipe> | null)?.model?.base;
+    if (base === recipe.model.base) return [];
+    const what = `${from.run} trained adapters for ${base ?? 'no base'}, this recipe has ${recipe.model.base}`;
+    return [problem('BaseMismatch', 'from.run', what, `write model.base: ${base ?? '…'}, or start from another run`)];
+  } catch (error) {
+    return [asProblem('from.run', error)];
+  }
+}

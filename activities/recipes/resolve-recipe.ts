@@ -1,0 +1,70 @@
+import { z } from 'zod';
+import { estimateOf } from '../../config/check-recipe.ts';
+import { loadRecipe } from '../../config/load-recipe.ts';
+import type { LoadedRecipe } from '../../config/load-recipe.ts';
+import { isDryRun } from '../../config/overrides.ts';
+import { isRefusal, refusal } from '../../config/problem.ts';
+import type { Problem } from '../../config/problem.ts';
+import type { FailureType } from '../../domain/failures.ts';
+import type { RunStart } from '../../domain/programme.ts';
+import type { OrchestratorActivities, ResolvedRecipe } from '../contract.ts';
+import { failure } from '../failure.ts';
+import { checkBase, checkBucket, checkData, checkFrom, checkTeacher } from './check-world.ts';
+import type { CheckDeps } from './check-world.ts';
+
+/** What `temporal` and `tctl` send; unknown fields are refused, so that a typo does not start a run. */
+const Start = z.strictObject({
+  recipe: z.union([z.string().min(1), z.record(z.string(), z.unknown())]),
+  overrides: z.record(z.string(), z.unknown()).optional(),
+  from: z.strictObject({ run: z.string().min(1), at: z.enum(['phaseA', 'phaseB', 'phaseC']) }).optional(),
+});
+
+function readStart(start: unknown): RunStart {
+  const parsed = Start.safeParse(start);
+  if (parsed.success) return parsed.data as RunStart;
+  const [issue] = parsed.error.issues;
+  const field = issue?.path.join('.') || 'input';
+  const fix =
+    'send {"recipe": NAME}, optionally with "overrides": {"phaseB.learningRate": 1e-5} and "from": {"run": ID, "at": "phaseB"}';
+  throw refusal([{ type: 'InvalidRecipe', field, problem: issue?.message ?? 'not understood', fix }]);
+}
+
+/**
+ * Resolves a recipe and checks all that can be known before anything is spent: recipe, bucket, data, base model,
+ * teacher's key and model, older run. Used by the activity and by `ratchet validate`.
+ *
+ * @throws an Error with `problems` (config/problem.ts), all of them; failures that may pass by themselves
+ */
+export async function resolveStart(deps: CheckDeps, start: unknown, run: string): Promise<ResolvedRecipe> {
+  const { recipe: source, overrides = {}, from } = readStart(start);
+  const loaded: LoadedRecipe = loadRecipe({ recipe: source, environment: deps.environment, overrides });
+  const { recipe } = loaded;
+  const [teacher, ...others] = await Promise.all([
+    checkTeacher(deps, recipe),
+    checkBucket(deps, run),
+    checkData(deps, recipe),
+    checkBase(deps, recipe),
+    checkFrom(deps, recipe, from),
+  ]);
+  const problems: Problem[] = [...others.flat(), ...teacher.problems];
+  if (problems.length > 0) throw refusal(problems);
+  return { ...loaded, estimate: estimateOf(recipe, teacher.simulated) };
+}
+
+/** The first activity of a run; refuses bad input, and every run where `DRY_RUN` is set for this worker. */
+export const createResolveRecipe =
+  (deps: CheckDeps): OrchestratorActivities['resolveRecipe'] =>
+  async ({ start, run }) => {
+    try {
+      const resolved = await resolveStart(deps, start, run);
+      if (!isDryRun(deps.environment)) return resolved;
+      const { teacherCalls, totalUsd } = resolved.estimate;
+      const problem = `set for this worker, so nothing is started; ${resolved.recipe.name} would make ${teacherCalls} teacher calls and cost up to $${totalUsd.toFixed(2)}`;
+      throw refusal([
+        { type: 'InvalidRecipe', field: 'DRY_RUN', problem, fix: 'unset DRY_RUN and restart the worker' },
+      ]);
+    } catch (error) {
+      if (!isRefusal(error)) throw error;
+      throw failure(error.name as FailureType, error.message, { details: [{ problems: error.problems }] });
+    }
+  };

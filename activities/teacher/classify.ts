@@ -1,0 +1,47 @@
+import { classifyResponse, parseResponse } from '../../domain/parse-response.ts';
+import type { TeacherResponse } from '../../domain/records.ts';
+import type { TeacherRequest } from './requests.ts';
+import type { StoredResponse } from './response-store.ts';
+
+const identity = ({ question, attempt, digest }: TeacherRequest) => ({
+  id: question.id,
+  attempt,
+  truth: question.answer,
+  requestDigest: digest,
+});
+
+/** A response held against the truth. `payer` is the scope that asks: what another one paid is reused. */
+export function classified(request: TeacherRequest, stored: StoredResponse, payer: string): TeacherResponse {
+  const { text, refusal, finish, inputTokens, outputTokens } = stored;
+  const parsed = parseResponse(text);
+  const reused = stored.paidBy !== payer;
+  const refused = refusal !== null;
+  return {
+    ...identity(request),
+    text,
+    answer: refused ? null : parsed.answer,
+    class: refused
+      ? 'refused'
+      : classifyResponse(parsed, request.question.answer, finish === 'length' ? 'length' : 'stop'),
+    strict: !refused && parsed.strict,
+    inputTokens,
+    outputTokens,
+    costUsd: reused ? 0 : stored.costUsd,
+    reused,
+    ...(refused && { error: refusal }),
+  };
+}
+
+/** A request that can never be answered (context too long, content refused): kept with its error, never dropped. */
+export const failedResponse = (request: TeacherRequest, error: string): TeacherResponse => ({
+  ...identity(request),
+  text: '',
+  answer: null,
+  class: 'failed',
+  strict: false,
+  inputTokens: 0,
+  outputTokens: 0,
+  costUsd: 0,
+  reused: false,
+  error,
+});

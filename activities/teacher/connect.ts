@@ -1,0 +1,83 @@
+import OpenAI from 'openai';
+import type { Surroundings } from '../../config/environment.ts';
+import { failure } from '../failure.ts';
+import type { Recipe } from '../../config/recipe.ts';
+import { simulatedOwner } from './simulated.ts';
+
+/** A request that takes longer is given up and, within the client's retries, made again. */
+const requestTimeoutMs = 120_000;
+
+/** The teacher's server as a client sees it. */
+export type TeacherConnection = {
+  client: OpenAI;
+  /** For messages: `api.openai.com`. */
+  host: string;
+  /** OpenAI itself; others know the older name of the token limit, and not all of them the newer. */
+  official: boolean;
+  /** Takes the key out of a text, should a server have put it there. */
+  redact(text: string): string;
+};
+
+/**
+ * A client of the recipe's server, else the environment's, else OpenAI. Retries, back-off and `Retry-After` are the
+ * client's own.
+ *
+ * @throws CredentialsRefused when OpenAI is to be asked without a key
+ */
+export function connectTeacher(openai: Surroundings['openai'], teacher: Recipe['teacher']): TeacherConnection {
+  const baseURL = teacher.baseUrl ?? openai.baseUrl;
+  if (baseURL === undefined && openai.apiKey === undefined) {
+    throw failure(
+      'CredentialsRefused',
+      'OPENAI_API_KEY is not set, and no other server is named. Fix: set it, or set teacher.baseUrl (OPENAI_BASE_URL), or let `ratchet up` start the simulated teacher',
+    );
+  }
+  // Local servers want no key, but the client does.
+  const apiKey = openai.apiKey ?? 'none';
+  const client = new OpenAI({
+    apiKey,
+    baseURL: baseURL ?? 'https://api.openai.com/v1',
+    maxRetries: teacher.maxRetries,
+    timeout: requestTimeoutMs,
+  });
+  const { host } = new URL(client.baseURL);
+  const redact = (text: string): string => (apiKey.length < 8 ? text : text.replaceAll(apiKey, '[key]'));
+  return { client, host, official: host === 'api.openai.com', redact };
+}
+
+/** What a server says of itself. `models` is null where it does not list them. */
+export type TeacherServer = { simulated: boolean; models: string[] | null };
+
+/**
+ * Asks the server for its models: free of charge, and it checks the key. The simulated teacher says here what it is.
+ *
+ * @throws what the client throws, except where the server has no such list
+ */
+export async function describeServer({ client }: TeacherConnection, signal?: AbortSignal): Promise<TeacherServer> {
+  try {
+    const { data } = await client.models.list({ signal: signal ?? null });
+    return { simulated: data.some((model) => model.owned_by === simulatedOwner), models: data.map(({ id }) => id) };
+  } catch (error) {
+    if (error instanceof OpenAI.NotFoundError || (error instanceof OpenAI.APIError && error.status === 405)) {
+      return { simulated: false, models: null };
+    }
+    throw error;
+  }
+}
+
+/** Whether the server has a model; a server without a list is believed, its first answer will tell. */
+export async function hasModel(
+  { client }: TeacherConnection,
+  { models }: TeacherServer,
+  model: string,
+): Promise<boolean> {
+  if (models === null || models.length === 0 || models.includes(model)) return true;
+  try {
+    // Some servers answer to names (aliases, fine-tunes) that they do not list.
+    await client.models.retrieve(model);
+    return true;
+  } catch (error) {
+    if (error instanceof OpenAI.NotFoundError) return false;
+    throw error;
+  }
+}

@@ -1,0 +1,64 @@
+import type OpenAI from 'openai';
+import { canonicalJson } from '../../domain/canonical.ts';
+import { failure } from '../failure.ts';
+import { draftText } from '../../domain/parse-draft.ts';
+import type { Draft, Question } from '../../domain/records.ts';
+import { fillTemplate, resolveTemplates } from '../../domain/templates.ts';
+import type { Recipe } from '../../config/recipe.ts';
+import { sha256 } from '../store/files.ts';
+import { simulatedMetadata } from './simulated.ts';
+
+/** One question put to the teacher for the n-th time. */
+export type TeacherRequest = {
+  question: Question;
+  attempt: number;
+  /** Key of its stored response: sha256 over model, messages, parameters and attempt. */
+  digest: string;
+  body: OpenAI.ChatCompletionCreateParamsNonStreaming;
+  /** No tokeniser makes more tokens than there are bytes; with this no reservation is too small. */
+  mostInputTokens: number;
+};
+
+/** Tokens of the chat format around a message; four are usual. */
+const messageOverhead = 8;
+
+/**
+ * All requests of a stage, in order of question, then attempt.
+ *
+ * @param server.official decides the name of the token limit, which is not part of the digest
+ * @throws InvalidData when a question has no draft
+ */
+export function teacherRequests(
+  recipe: Recipe,
+  questions: readonly Question[],
+  drafts: readonly Draft[],
+  attempts: number,
+  server: { simulated: boolean; official: boolean },
+): TeacherRequest[] {
+  const { teacherSystem, teacherUser } = resolveTemplates(recipe.templates);
+  const { model, temperature, maxTokens } = recipe.teacher;
+  const texts = new Map(drafts.map((draft) => [draft.id, draftText(draft)]));
+  return questions.flatMap((question) => {
+    const draft = texts.get(question.id);
+    if (draft === undefined)
+      throw failure('InvalidData', `question ${question.id} has no draft to show to the teacher`);
+    const user = fillTemplate(teacherUser, { question: question.question, draft });
+    const messages: OpenAI.ChatCompletionMessageParam[] = [
+      { role: 'system', content: teacherSystem },
+      { role: 'user', content: user },
+    ];
+    const bytes = Buffer.byteLength(teacherSystem) + Buffer.byteLength(user);
+    return Array.from({ length: attempts }, (_, attempt): TeacherRequest => {
+      const metadata = server.simulated ? { metadata: simulatedMetadata(recipe, attempt) } : {};
+      const parameters = { temperature, maxTokens, ...metadata };
+      const limit = server.official ? { max_completion_tokens: maxTokens } : { max_tokens: maxTokens };
+      return {
+        question,
+        attempt,
+        digest: sha256(canonicalJson({ model, messages, parameters, attempt })),
+        body: { model, messages, temperature, ...limit, ...metadata },
+        mostInputTokens: bytes + 2 * messageOverhead,
+      };
+    });
+  });
+}

@@ -1,0 +1,43 @@
+import { existsSync, readFileSync, readdirSync } from 'node:fs';
+import { basename, join, resolve } from 'node:path';
+import { parse as parseYaml } from 'yaml';
+import { refusal, suggestName } from './problem.ts';
+import { parseRecipeText } from './recipe-text.ts';
+import type { RecipeText } from './recipe-text.ts';
+
+/** Recipes that come with ratchet. */
+export const recipesFolder = resolve(import.meta.dirname, 'recipes');
+
+/** Names of the shipped recipes, sorted. */
+export const recipeNames = (folder = recipesFolder): string[] =>
+  readdirSync(folder)
+    .filter((file) => file.endsWith('.yaml'))
+    .map((file) => basename(file, '.yaml'))
+    .sort();
+
+/** Name and one-line description of each shipped recipe, for `ratchet recipes`. */
+export const listRecipes = (folder = recipesFolder): { name: string; description: string; file: string }[] =>
+  recipeNames(folder).map((name) => {
+    const file = join(folder, `${name}.yaml`);
+    const { description } = parseYaml(readFileSync(file, 'utf8')) as { description?: unknown };
+    return { name, description: typeof description === 'string' ? description : '', file };
+  });
+
+/**
+ * Reads a recipe by the name of a shipped one, or by path when the text looks like a path (`/` in it, or `.yaml` at the
+ * end; relative to the working directory).
+ *
+ * @throws InvalidRecipe naming the nearest recipe
+ */
+export function readRecipeText(nameOrPath: string, folder = recipesFolder): RecipeText {
+  const isPath = nameOrPath.includes('/') || /\.(?:ya?ml|json)$/.test(nameOrPath);
+  const file = isPath ? resolve(nameOrPath) : join(folder, `${nameOrPath}.yaml`);
+  if (!existsSync(file)) {
+    const problem = isPath ? `there is no file ${file}` : `there is no recipe "${nameOrPath}"`;
+    const fix = isPath
+      ? 'give the path of a YAML file, or the name of a shipped recipe'
+      : `${suggestName(nameOrPath, recipeNames(folder))}, or give the path of a YAML file`;
+    throw refusal([{ type: 'InvalidRecipe', field: 'recipe', problem, fix }]);
+  }
+  return parseRecipeText(readFileSync(file, 'utf8'), basename(file));
+}

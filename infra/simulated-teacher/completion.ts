@@ -1,0 +1,61 @@
+import { createHash } from 'node:crypto';
+import { z } from 'zod';
+import type { Question } from '../../domain/records.ts';
+import { givenAnswer, questionOf, teach } from './teaching.ts';
+
+/** What it reads of a chat request. `metadata` says how to err; without it it errs as the reference teacher did. */
+export const ChatRequest = z.object({
+  model: z.string().min(1),
+  messages: z.array(z.object({ role: z.string(), content: z.string() })).min(1),
+  max_tokens: z.int().min(1).nullish(),
+  max_completion_tokens: z.int().min(1).nullish(),
+  metadata: z
+    .object({
+      seed: z.string().default('42'),
+      attempt: z.string().default('0'),
+      error_rate_yes: z.coerce.number().min(0).max(1).default(0.571),
+      error_rate_no: z.coerce.number().min(0).max(1).default(0.101),
+    })
+    .prefault({}),
+});
+export type ChatRequest = z.infer<typeof ChatRequest>;
+
+/** About four characters of English per token. */
+const charactersPerToken = 4;
+const tokensOf = (text: string): number => Math.ceil(text.length / charactersPerToken);
+
+/** Names of everything it serves begin with `simulated`. */
+export const servedName = (model: string): string => (model.startsWith('simulated') ? model : `simulated-${model}`);
+
+export const requestDigest = (request: ChatRequest): string =>
+  createHash('sha256').update(JSON.stringify(request)).digest('hex');
+
+/** A chat completion; null when it has no facts about what is asked. Same request, same answer. */
+export function complete(request: ChatRequest, known: ReadonlyMap<string, Question>, refuse: boolean) {
+  const asked = request.messages.findLast(({ role }) => role === 'user')?.content ?? '';
+  const question = questionOf(asked, known);
+  if (question === null) return null;
+  const { seed, attempt, error_rate_yes: yes, error_rate_no: no } = request.metadata;
+  const given = givenAnswer(question, { seed, attempt, rates: { yes, no } });
+  const whole = teach(question, given, asked.replace(question.question, ''));
+  const limit = request.max_completion_tokens ?? request.max_tokens ?? Infinity;
+  const cut = tokensOf(whole) > limit;
+  const text = cut ? whole.slice(0, limit * charactersPerToken) : whole;
+  const promptTokens = request.messages.reduce((sum, { content }) => sum + tokensOf(content), 0);
+  const digest = requestDigest(request);
+  const message = refuse
+    ? { role: 'assistant', content: null, refusal: 'The simulated teacher was told to refuse this one.' }
+    : { role: 'assistant', content: text, refusal: null };
+  return {
+    id: `simulated-${digest.slice(0, 24)}`,
+    object: 'chat.completion',
+    created: 0,
+    model: servedName(request.model),
+    choices: [{ index: 0, message, finish_reason: cut && !refuse ? 'length' : 'stop', logprobs: null }],
+    usage: {
+      prompt_tokens: promptTokens,
+      completion_tokens: tokensOf(text),
+      total_tokens: promptTokens + tokensOf(text),
+    },
+  };
+}
