@@ -62,8 +62,9 @@ function fallingRoot(f: (x: number) => number, from: number, to: number): number
 
 /**
  * Interval of a gain on the same items: Tango's score interval (Tango 1998, Statistics in Medicine 17:891–908), which
- * inverts the score test of "the true gain is δ". Chosen over Wald and Newcombe's method 10 because its verdicts are
- * those of a test at the threshold (see docs/adr/0003-statistics-library.md), also with few discordant items.
+ * inverts the score test of "the true gain is δ". Chosen over Wald, which is too narrow, and Newcombe's method 10,
+ * which is no test's inverse: a verdict here is that of the score test at the threshold. With 200 to 687 items and 8 %
+ * or more discordant, 2.2 to 2.9 % of the gates at the threshold pass; with fewer discordant items up to 3.7 %.
  */
 export function pairedInterval(counts: PairedCounts, confidence: number): Interval {
   const { onlyNew, onlyOld, n } = counts;

@@ -5,7 +5,9 @@ import { dataReportLines, mergeReports, stepText, total } from '../../domain/dat
 import { filterResponses, responseReport } from '../../domain/filtering.ts';
 import type { Question, TeacherResponse } from '../../domain/records.ts';
 import { defaultTemplates } from '../../domain/templates.ts';
-import { draftRow, questionRows, responseRow, responseText } from './rows.ts';
+import { stratifiedSample } from '../../domain/sampling.ts';
+import { normaliseRows } from '../../domain/strategyqa.ts';
+import { draftRow, noData, questionRows, realRows, responseRow, responseText, sha256 } from './rows.ts';
 
 const plain: ReasoningOptions = { filtering: 'drop-disagreements', consensusAttempts: 5, balance: 'none', seed: 42 };
 const draftsOf = (questions: Question[]) => questions.map(({ id }) => draftRow(id, 'yes'));
@@ -184,4 +186,26 @@ it('the data report reads as one line per step and kind', () => {
     'teacher responses: 200, valid 68.5 % (137/200), disagreed 31.5 % (63/200), unparsable 0.0 % (0/200), not in the asked form 0.0 % (0/200)',
     'pairs: 137, flipped 73.0 % (100/137), duplicates dropped 1, chosen 300 characters against 200 (gap 100)',
   ]);
+});
+
+describe('real StrategyQA', () => {
+  const rows = realRows();
+  it.skipIf(rows === null)(
+    rows === null ? noData : 'a teacher erring on 31.5 % collapses the balance; upsampling mends it',
+    () => {
+      const drawn = stratifiedSample(normaliseRows(rows ?? []), 200, 42);
+      const teacher = drawn.map((question) => {
+        const fate = Number.parseInt(sha256(`42:${question.question}:0`).slice(0, 8), 16) / 2 ** 32;
+        const wrong = fate < (question.answer === 'yes' ? 0.571 : 0.101);
+        return responseRow(question, wrong === (question.answer === 'yes') ? 'no' : 'yes');
+      });
+      const [dropped] = build(drawn, teacher).steps;
+      const before = dropped?.before ?? { yes: 0, no: 0 };
+      const after = dropped?.after ?? { yes: 0, no: 0 };
+      expect(before.yes / total(before)).toBeGreaterThan(0.45);
+      expect(after.yes / total(after)).toBeLessThan(0.35);
+      const mended = build(drawn, teacher, { balance: 'upsample' }).steps.at(-1)?.after;
+      expect(mended?.yes).toBe(mended?.no);
+    },
+  );
 });
