@@ -14,21 +14,30 @@ export const projectNode = join(root, 'node_modules', 'node', 'bin', 'node');
  */
 export async function installNodePackages(say) {
   if (isCurrent()) return 'in place';
-  say('npm ci');
-  const result = await runLogged('npm', ['ci', '--no-audit', '--no-fund'], {
+  const options = {
     cwd: root,
-    // This process may itself run on the Node that npm ci is about to remove: npm must find another one.
+    // This process may itself run on the Node that npm is about to remove: npm must find another one.
     env: { ...process.env, PATH: withoutProjectBin(process.env['PATH'] ?? '') },
     logFile: logFile('node'),
-  });
-  if (!result.ok) throw explainFailure('npm ci', 'the npm registry', result);
+  };
+  let command = 'npm ci';
+  say(command);
+  let result = await runLogged('npm', ['ci', '--no-audit', '--no-fund'], options);
+  if (!result.ok && result.output.includes('EUSAGE')) {
+    // A lock file made behind a mirror lacks what the mirror has not: packages for other platforms. `npm ci` refuses it;
+    // this takes from it all that it has, and leaves it as it is.
+    command = 'npm install --no-save';
+    say(command);
+    result = await runLogged('npm', ['install', '--no-save', '--no-audit', '--no-fund'], options);
+  }
+  if (!result.ok) throw explainFailure(command, 'the npm registry', result);
   if (!existsSync(projectNode)) {
     throw new Problem(
-      'npm ci ran, but the package "node" left no node_modules/node/bin/node.',
+      `${command} ran, but the package "node" left no node_modules/node/bin/node.`,
       'Its install script was not run: "npm config get ignore-scripts" must be false.',
     );
   }
-  return `npm ci, Node ${(ask(projectNode, ['--version']) ?? '?').slice(1)}`;
+  return `${command}, Node ${(ask(projectNode, ['--version']) ?? '?').slice(1)}`;
 }
 
 /** npm leaves a lock file of what it has really installed; it is written last, so a broken install has none. */
