@@ -5,6 +5,7 @@ child must be able to start its own OpenMP pool, autograd engine and CUDA contex
 """
 
 import ctypes
+import gc
 import importlib
 import json
 import logging
@@ -79,6 +80,8 @@ def serve_forever(socket_path: str, preload: list[str]) -> int:
     began = time.monotonic()
     _import_everything()
     bases = [base for base in preload if _warm(base)]
+    gc.collect()
+    gc.freeze()  # children neither scan nor copy what is here already
     Path(socket_path).unlink(missing_ok=True)
     listener = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
     listener.bind(socket_path)

@@ -59,6 +59,10 @@ class WindowSftTrainer(WindowTraining, SFTTrainer):
         outputs = model(**inputs, use_cache=False, fused_lm_head=True)
         return -(outputs.log_probs.float() * weights[:, 1:]).sum() / normalizer
 
+    def divergence_limit(self) -> float:
+        """Twice the loss of guessing uniformly, nats per token."""
+        return 2 * math.log(len(self.processing_class))
+
     def evaluate(self, *args: Any, **kwargs: Any) -> dict[str, float]:
         """Mean negative log-likelihood per supervised token of the held-out rows; keeps the best epoch."""
         size = 2 * self.run.job.optimisation.batch_size
@@ -119,8 +123,7 @@ def run_sft(job: SftJob, events: EventStream, interrupts: Interrupts, read_at: f
     if job.packing:
         refuse_leaking_attention(model, rows, base.device)
     lengths = [len(row.ids) for row in rows]
-    limit = 2 * math.log(len(base.tokenizer))
-    run = TrainingRun(job, base, events, interrupts, state, plan, lengths, limit, read_at)
+    run = TrainingRun(job, base, events, interrupts, state, plan, lengths, read_at)
     if job.checkpointing.resume_from and (Path(job.checkpointing.resume_from) / BEST_FILE).exists():
         run.best = load_file(Path(job.checkpointing.resume_from) / BEST_FILE)
     trainer = _trainer(job, base, model, plan)

@@ -39,7 +39,6 @@ class TrainingRun:
 
     Attributes:
         lengths: Tokens of every row (pairs: of the longer side), by row number.
-        loss_limit: Step loss that counts as divergent, nats.
         best: Adapter of the best epoch, when early stopping asks for it.
         read_at: `time.monotonic()` when the job was read.
     """
@@ -51,7 +50,6 @@ class TrainingRun:
     state: RunState
     plan: WindowPlan
     lengths: Sequence[int]
-    loss_limit: float
     read_at: float
     best: dict[str, torch.Tensor] | None = None
     extra_checkpoint_files: Sequence[Path] = ()
@@ -63,6 +61,7 @@ class WindowTraining:
     run: TrainingRun
     # From the TRL trainer behind this mixin.
     model: Any
+    args: Any
     optimizer: Any
     accelerator: Any
     state: Any
@@ -71,6 +70,10 @@ class WindowTraining:
 
     def window_batches(self, step: int) -> list[dict[str, Any]]:
         """Micro-batches of the zero-based optimizer step, ready for `compute_loss`."""
+        raise NotImplementedError
+
+    def divergence_limit(self) -> float:
+        """Step loss that counts as divergent, nats."""
         raise NotImplementedError
 
     def step_fields(self) -> dict[str, float]:
@@ -91,16 +94,25 @@ class WindowTraining:
         self._rate = self.optimizer.param_groups[0]["lr"]
         self._tokens = 0
         batches = self.window_batches(inputs["window"])
+        if not model.training:  # the call walks every module, so not for each micro-batch
+            model.train()
         losses = []
         for batch in batches:
             self._tokens += int(batch["attention_mask"].sum()) if "attention_mask" in batch else batch["input_ids"].numel()
-            losses.append(super().training_step(model, batch, None))
-        loss = torch.stack(losses).sum()
-        self._loss = self.reported_loss(float(loss))
-        return loss
+            with self.compute_loss_context_manager():
+                loss = self.compute_loss(model, self._prepare_inputs(batch))
+            self.accelerator.backward(loss)
+            losses.append(loss.detach())
+        total = torch.stack(losses).sum()
+        self._loss = self.reported_loss(float(total))
+        return total
 
     def _clip_grad_norm(self, model: Any) -> Any:
-        self._grad_norm = super()._clip_grad_norm(model)
+        if self.accelerator.num_processes > 1:
+            self._grad_norm = super()._clip_grad_norm(model)
+        else:
+            trainable = [parameter for group in self.optimizer.param_groups for parameter in group["params"]]
+            self._grad_norm = torch.nn.utils.clip_grad_norm_(trainable, self.args.max_grad_norm)
         return self._grad_norm
 
     def _save_checkpoint(self, model: Any, trial: Any) -> None:
@@ -165,9 +177,10 @@ class WindowTraining:
         if not (abs(self._loss) < float("inf") and norm < float("inf")):
             message = f"step {state.step + 1}: loss {self._loss}, gradient norm {norm}"
             raise DivergedError("diverged", message, fix)
-        state.bad_steps = state.bad_steps + 1 if self._loss > self.run.loss_limit else 0
+        limit = self.divergence_limit()
+        state.bad_steps = state.bad_steps + 1 if self._loss > limit else 0
         if state.bad_steps >= BAD_STEPS_ALLOWED:
-            message = f"step {state.step + 1}: loss {self._loss:.3f} above {self.run.loss_limit:.3f} for {state.bad_steps} steps"
+            message = f"step {state.step + 1}: loss {self._loss:.3f} above {limit:.3f} for {state.bad_steps} steps"
             raise DivergedError("diverged", message, fix)
 
 
