@@ -1,0 +1,27 @@
+import { InvalidArgumentError, Option } from 'commander';
+import { nearestName } from '../../domain/nearest.ts';
+
+/** Options that several commands share. */
+export const jsonOption = () => new Option('--json', 'print JSON for programs instead of text for people');
+export const intervalOption = () =>
+  new Option('--interval <seconds>', 'seconds between two looks').default(1).argParser((text) => {
+    const seconds = Number(text);
+    if (!(seconds >= 0.1 && seconds <= 3600)) throw new InvalidArgumentError('expected seconds from 0.1 to 3600.');
+    return seconds;
+  });
+
+/** Collects a repeatable option. */
+export const collect = (value: string, earlier: string[] = []): string[] => [...earlier, value];
+
+/** A parser for one of a few words, which names the nearest when it is another. */
+export const oneOf =
+  <Word extends string>(words: readonly Word[]) =>
+  (text: string): Word => {
+    const found = words.find((word) => word === text);
+    if (found !== undefined) return found;
+    const near = text.length > 2 ? nearestName(text, words) : null;
+    throw new InvalidArgumentError(`expected ${words.join(', ')}.${near === null ? '' : ` Did you mean ${near}?`}`);
+  };
+
+/** Gate names, in either case. */
+export const gateOf = (text: string): 'A' | 'B' | 'C' => oneOf(['A', 'B', 'C'] as const)(text.toUpperCase());

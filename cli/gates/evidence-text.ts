@@ -1,0 +1,48 @@
+import { instant, shortDigest } from '../../activities/reports/quantities.ts';
+import { remedyWords } from '../../activities/reports/remedy-words.ts';
+import { oneLine } from '../../activities/reports/visible-text.ts';
+import type { GateEvidence, Verdict } from '../../domain/gate-types.ts';
+import type { GatesView } from '../../workflows/messages.ts';
+import type { Paint } from '../terminal.ts';
+import { decisionWords } from '../watch/state-words.ts';
+
+const marks = { pass: '✓', fail: '✗', inconclusive: '?' } as const;
+
+const toned = (verdict: Verdict, paint: Paint) =>
+  (verdict === 'pass' ? paint.good : verdict === 'fail' ? paint.bad : paint.unsure)(`${marks[verdict]} ${verdict}`);
+
+/** Everything a person should see before deciding. Pure. */
+export function evidenceText(evidence: GateEvidence, paint: Paint): string[] {
+  const { recommendation, options } = evidence;
+  const remedies = recommendation.remedies ? ` (${oneLine(remedyWords(recommendation.remedies))})` : '';
+  return [
+    paint.strong(`Gate ${evidence.gate}${evidence.attempt === 1 ? '' : `, try ${String(evidence.attempt)}`}: `) + toned(evidence.verdict, paint),
+    ...evidence.criteria.map(({ verdict, text }) => `  ${toned(verdict, paint)}  ${oneLine(text, 400)}`),
+    ...(evidence.diagnosis.length === 0 ? [] : ['Diagnosis']),
+    ...evidence.diagnosis.map(({ found, cause, text }) =>
+      found ? `  ${paint.bad('found')}      ${cause}: ${oneLine(text, 400)}` : paint.soft(`  ruled out  ${cause}: ${oneLine(text, 400)}`),
+    ),
+    `Recommended: ${paint.strong(recommendation.choice)}${remedies}. ${oneLine(recommendation.reason, 400)}`,
+    `Options: ${options.join(', ')}   evidence ${shortDigest(evidence.digest)}`,
+  ];
+}
+
+/** Answer of `ratchet gates`: the open gate in full, earlier ones in a line each, and every decision. Pure. */
+export function gatesText(run: string, view: GatesView, paint: Paint): string[] {
+  const earlier = view.history.filter(({ digest }) => digest !== view.open?.digest);
+  return [
+    ...earlier.map((evidence) => `Gate ${evidence.gate}, attempt ${String(evidence.attempt)}: ${toned(evidence.verdict, paint)}`),
+    ...(view.decisions.length === 0 ? [] : [paint.strong('Decisions')]),
+    ...view.decisions.map((decision) => {
+      const line = `  ${instant(decision.at)}  Gate ${decision.gate}: ${decisionWords(decision)}${decision.note ? `, “${oneLine(decision.note, 300)}”` : ''}`;
+      return decision.accepted ? (decision.override ? paint.bad(line) : line) : paint.soft(line);
+    }),
+    ...(view.open === null
+      ? ['No gate waits for a decision.']
+      : ['', ...evidenceText(view.open, paint), `Waiting since ${view.waitingSince === null ? 'now' : instant(view.waitingSince)}. Decide: ${decideCommand(run, view.open)}`]),
+  ];
+}
+
+/** The command that takes the recommendation. */
+export const decideCommand = (run: string, { gate, recommendation }: GateEvidence): string =>
+  `ratchet decide ${run} ${gate} ${recommendation.choice}`;

@@ -1,0 +1,49 @@
+import { headlineOf } from '../activities/reports/headline.ts';
+import { count, duration, usd } from '../activities/reports/quantities.ts';
+import { oneLine } from '../activities/reports/visible-text.ts';
+import { percent, percentRange } from '../domain/figures.ts';
+import type { EvaluationSummary } from '../domain/records.ts';
+import type { ProgrammeState } from '../domain/programme.ts';
+import { wilson } from '../domain/statistics.ts';
+import { textTable } from './terminal.ts';
+import type { Paint } from './terminal.ts';
+import { attemptName, decisionOf, decisionWords } from './watch/state-words.ts';
+
+/** The end of a run on one screen: a row per attempt, money and time, where the report is. Pure. */
+export function summary(state: ProgrammeState, paint: Paint): string[] {
+  const rows = [
+    ['', 'accuracy', '95 % interval', 'right', 'gate', 'time', 'decision'].map((title) => paint.soft(title)),
+    ...(state.baseEvaluation ? [['Base', ...accuracyCells(state.baseEvaluation), '', '', '']] : []),
+    ...state.phases.map((attempt) => {
+      const verdict = attempt.evidence?.verdict ?? '';
+      const tone = verdict === 'pass' ? paint.good : verdict === 'fail' ? paint.bad : paint.unsure;
+      const decision = decisionOf(state, attempt);
+      const name = `Phase ${attemptName(attempt)}`;
+      const decided = decision ? decisionWords(decision) : '';
+      return [name, ...accuracyCells(headlineOf(attempt, state.recipe)), verdict === '' ? '' : tone(verdict), duration(attempt.gpuSeconds), decision?.override ? paint.bad(decided) : decided];
+    }),
+  ];
+  const elapsed = (Date.parse(state.finishedAt ?? state.startedAt) - Date.parse(state.startedAt)) / 1000;
+  const { teacherUsd, teacherCalls, gpuSeconds } = state.spent;
+  const simulated = state.teacher !== null && /simulated/iu.test(state.teacher.name);
+  return [
+    `${paint.strong(oneLine(state.run, 80))} (${oneLine(state.recipeName, 40)}): ${stageTone(state, paint)}${state.conclusion === null ? '' : ` – ${oneLine(state.conclusion, 400)}`}`,
+    '',
+    ...textTable(rows, [1, 2, 3, 5]),
+    '',
+    `Time     ${state.finishedAt === null ? 'under way' : duration(elapsed)}, of which ${duration(gpuSeconds)} on the training device`,
+    `Cost     ${usd(teacherUsd)} for ${count(teacherCalls)} teacher calls${simulated ? paint.unsure(' (the teacher was simulated)') : ''}`,
+    `Report   ${state.report === null ? 'none yet' : state.report.path}`,
+  ];
+}
+
+function stageTone(state: ProgrammeState, paint: Paint): string {
+  if (state.stage === 'done') return paint.good('done');
+  return state.stage === 'failed' ? paint.bad('failed') : paint.unsure(state.stage);
+}
+
+function accuracyCells(evaluation: EvaluationSummary | undefined): string[] {
+  if (!evaluation || evaluation.n === 0) return ['–', '', ''];
+  const { estimate, low, high } = wilson(evaluation.correct, evaluation.n, 0.95);
+  return [percent(estimate), percentRange(low, high), `${String(evaluation.correct)}/${String(evaluation.n)}`];
+}
