@@ -46,7 +46,8 @@ export async function describeFolder(directory: string): Promise<Manifest> {
   return { version: 1, files: files.map(({ name, bytes, sha256 }) => ({ name, bytes, sha256 })) };
 }
 
-const manifestText = (manifest: Manifest): string => `${JSON.stringify(manifest)}\n`;
+/** The bytes of a manifest, the same for the same content. */
+export const manifestText = (manifest: Manifest): string => `${JSON.stringify(manifest)}\n`;
 
 /**
  * Uploads a folder below `prefix`: the files, then `manifest.json` by conditional put.

@@ -1,0 +1,159 @@
+import { mkdir, readFile, rm, writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import type { DpoJob, SftJob, TrainerEvent } from '../../config/trainer-job.ts';
+import { commitCheckpoint } from '../checkpoints/checkpoints.ts';
+import type { Lease } from '../checkpoints/lease.ts';
+import { createUploadQueue } from '../checkpoints/upload-queue.ts';
+import type { UploadQueue } from '../checkpoints/upload-queue.ts';
+import { failureType } from '../failure.ts';
+import type { Log } from '../logging.ts';
+import { trackAttempt } from './attempt-progress.ts';
+import type { GpuDeps } from './gpu-deps.ts';
+import { attemptFolder, checkpointsIn, findResumable } from './resume.ts';
+import { runJob } from './run-job.ts';
+import type { JobOutcome } from './run-job.ts';
+import type { Supervision } from './supervision.ts';
+
+/** Checkpoints that stay in S3 per training: the newest, and one to fall back to. */
+const KEEP_CHECKPOINTS = 2;
+const METRICS = 'metrics.jsonl';
+
+/** One step or eval event, as it stands in the metrics artefact. */
+export type MetricsRow = Extract<TrainerEvent, { event: 'step' | 'eval' }>;
+
+export type AttemptOptions = {
+  lease: Lease;
+  /** Of all attempts at this training on this host. */
+  trainingFolder: string;
+  jobFor: (place: { outputDir: string; checkpoints: string; resumeFrom: string | null }) => SftJob | DpoJob;
+  supervision: Supervision;
+  stallMs: number;
+  /** Between two looks at whether the lease is still held. */
+  leaseCheckMs: number;
+  log: Log;
+};
+
+export type AttemptEnd = { outcome: JobOutcome; metrics: MetricsRow[]; queue: UploadQueue; adapter: string };
+
+/**
+ * One attempt: goes on from the newest checkpoint, runs the trainer, sends checkpoints to S3 behind it. Returns however
+ * the trainer ended; the caller decides what that means.
+ */
+export async function runAttempt(deps: GpuDeps, options: AttemptOptions): Promise<AttemptEnd> {
+  const { lease, supervision, log } = options;
+  const folder = attemptFolder(options.trainingFolder, lease.epoch);
+  const place = { outputDir: join(folder, 'out'), checkpoints: checkpointsIn(folder) };
+  const resume = await findResumable(deps.store, lease, options.trainingFolder, log);
+  const metrics = resume === null ? [] : await readMetrics(resume.directory, resume.step);
+  const queue = uploadBehind(deps, options);
+  if (resume !== null) {
+    log.info(`going on from step ${resume.step}`, { from: resume.local ? 'this host' : 'S3' });
+    if (resume.local) queue.add(resume);
+  }
+  await mkdir(place.outputDir, { recursive: true });
+  const jobFile = join(folder, 'job.json');
+  await writeFile(
+    jobFile,
+    JSON.stringify(options.jobFor({ ...place, resumeFrom: resume?.directory ?? null }), null, 2),
+  );
+
+  const tracked = trackAttempt(deps.store, lease.prefix, lease.epoch, resume?.step ?? 0);
+  const follow = followEvents({ ...options, metrics, queue, reached: tracked.reached });
+  const stopWatching = watchLease(options);
+  try {
+    const socket = await deps.trainer.socket();
+    const { stop, kill } = supervision;
+    const limits = { stop, kill, graceMs: deps.graceMs, stallMs: options.stallMs };
+    const outcome = await runJob(socket, jobFile, { onEvent: follow.onEvent, ...limits });
+    await follow.settled();
+    return { outcome, metrics, queue, adapter: join(place.outputDir, 'adapter') };
+  } finally {
+    stopWatching();
+    await tracked.finish();
+  }
+}
+
+function uploadBehind(deps: GpuDeps, { lease, supervision, log }: AttemptOptions): UploadQueue {
+  return createUploadQueue({
+    commit: (saved) => commitCheckpoint(deps.store, lease, saved, { keep: KEEP_CHECKPOINTS }),
+    superseded: (saved) => void rm(saved.directory, { recursive: true, force: true }),
+    lost: () => {
+      supervision.end('lease-lost');
+    },
+    log,
+  });
+}
+
+/** Stops the trainer of a worker that another attempt has replaced. Not being able to ask is no reason to stop. */
+function watchLease({ lease, supervision, leaseCheckMs, log }: AttemptOptions): () => void {
+  let asking = false;
+  const timer = setInterval(() => {
+    if (asking) return;
+    asking = true;
+    lease
+      .check()
+      .catch((error: unknown) => {
+        if (failureType(error) === 'LeaseLost') supervision.end('lease-lost');
+        else log.warn('the lease cannot be checked, training goes on', { reason: String(error) });
+      })
+      .finally(() => (asking = false));
+  }, leaseCheckMs);
+  return () => {
+    clearInterval(timer);
+  };
+}
+
+/** Turns events into heartbeats, metrics and uploads. Checkpoints are handled in order, one after the other. */
+function followEvents(
+  options: AttemptOptions & { metrics: MetricsRow[]; queue: UploadQueue; reached: (step: number) => void },
+) {
+  const { supervision, metrics, queue, log } = options;
+  let saving: Promise<unknown> = Promise.resolve();
+  let first: { step: number; time: number } | null = null;
+
+  const onStep = (event: Extract<TrainerEvent, { event: 'step' }>): void => {
+    metrics.push(event);
+    options.reached(event.step);
+    const { step: done, totalSteps: total, loss, tokensPerSecond } = event;
+    first ??= { step: done, time: event.time };
+    const perStep = done === first.step ? null : (event.time - first.time) / (done - first.step);
+    const checkpointStep = queue.committed()?.step;
+    supervision.report({
+      ...{ done, total, loss, tokensPerSecond },
+      ...(perStep !== null && { etaSeconds: Math.round(perStep * (total - done)) }),
+      ...(checkpointStep !== undefined && { checkpointStep }),
+    });
+  };
+  const onEvent = (event: TrainerEvent): void => {
+    if (event.event === 'started') {
+      supervision.report({ done: event.resumedStep ?? 0, total: event.totalSteps ?? 0 });
+      log.info('trainer started', {
+        startupSeconds: event.startupSeconds,
+        device: event.device,
+        steps: event.totalSteps,
+      });
+    } else if (event.event === 'step') onStep(event);
+    else if (event.event === 'eval') metrics.push(event);
+    else if (event.event === 'warning') log.warn(`trainer: ${event.message}`, { code: event.code });
+    else if (event.event === 'checkpoint') {
+      const { step, path: directory } = event;
+      const rows = metrics.map((row) => `${JSON.stringify(row)}\n`).join('');
+      saving = saving
+        .then(() => writeFile(join(directory, METRICS), rows))
+        .then(
+          () => {
+            queue.add({ step, directory });
+          },
+          (error: unknown) => log.warn(`checkpoint of step ${step} cannot be read`, { reason: String(error) }),
+        );
+    }
+  };
+  return { onEvent, settled: () => saving };
+}
+
+/** Metrics up to a checkpoint's step; none where the trainer was lost before they were added to it. */
+async function readMetrics(checkpoint: string, step: number): Promise<MetricsRow[]> {
+  const text = await readFile(join(checkpoint, METRICS), 'utf8').catch(() => '');
+  const rows = text.split('\n').filter((line) => line !== '');
+  return rows.map((line) => JSON.parse(line) as MetricsRow).filter((row) => row.step <= step);
+}

@@ -1,0 +1,97 @@
+import type { z } from 'zod';
+import type { DpoJob, SftJob, TrainerJob } from '../../config/trainer-job.ts';
+import type { PhaseB, PhaseC, Recipe, Sft } from '../../config/recipe.ts';
+
+/** What an attempt adds to a job: where it works and where it goes on from. */
+export type Place = { id: string; outputDir: string; checkpoints: string; resumeFrom: string | null };
+
+/** Micro-batch in place of the recipe's, with the accumulation that keeps the rows per step; null = as the recipe says. */
+export type MicroBatch = number | null;
+
+/** Local paths of a job's inputs. */
+export type SftInputs = { base: string; train: string; heldOut: string | null; adapter: string | null };
+export type DpoInputs = { base: string; pairs: string; adapter: string };
+
+export const baseOf = (recipe: Recipe, path: string): TrainerJob['base'] => ({
+  path,
+  ...(recipe.model.revision !== undefined && { revision: recipe.model.revision }),
+  quantization: recipe.model.use4bit ? 'nf4' : 'none',
+  dtype: recipe.model.dtype,
+});
+
+type Settings = z.infer<typeof Sft> | z.infer<typeof PhaseB> | z.infer<typeof PhaseC>;
+
+function optimisationOf(settings: Settings, microBatch: MicroBatch) {
+  const rowsPerStep = settings.batchSize * settings.gradientAccumulation;
+  const batchSize = microBatch ?? settings.batchSize;
+  return {
+    batchSize,
+    gradientAccumulation: rowsPerStep / batchSize,
+    learningRate: settings.learningRate,
+    warmupShare: settings.warmupShare,
+    scheduler: settings.scheduler,
+    weightDecay: settings.weightDecay,
+    maxGradNorm: settings.maxGradNorm,
+    maxLength: settings.maxLength,
+  };
+}
+
+const checkpointing = (settings: Settings, place: Place) => ({
+  everySteps: settings.checkpointEverySteps,
+  directory: place.checkpoints,
+  ...(place.resumeFrom !== null && { resumeFrom: place.resumeFrom }),
+});
+
+/** The job of Phase A or B. */
+export function sftJob(
+  recipe: Recipe,
+  phase: 'A' | 'B',
+  inputs: SftInputs,
+  place: Place,
+  microBatch: MicroBatch,
+): SftJob {
+  const settings = phase === 'A' ? recipe.phaseA : recipe.phaseB;
+  const earlyStopping = phase === 'B' ? recipe.phaseB.earlyStopping : undefined;
+  return {
+    version: 1,
+    kind: 'sft',
+    id: place.id,
+    seed: recipe.seed,
+    base: baseOf(recipe, inputs.base),
+    outputDir: place.outputDir,
+    ...(inputs.adapter !== null && { adapter: { path: inputs.adapter } }),
+    lora: recipe.lora,
+    trainFile: inputs.train,
+    ...(inputs.heldOut !== null && { evalFile: inputs.heldOut }),
+    optimisation: { epochs: settings.epochs, ...optimisationOf(settings, microBatch) },
+    packing: settings.packing,
+    ...(earlyStopping &&
+      inputs.heldOut !== null && { earlyStopping: { patienceEpochs: earlyStopping.patienceEpochs } }),
+    checkpointing: checkpointing(settings, place),
+    preflight: { maxTruncatedShare: settings.maxTruncatedShare },
+    reportTo: recipe.tracking,
+  };
+}
+
+/** The job of Phase C. */
+export function dpoJob(recipe: Recipe, inputs: DpoInputs, place: Place, microBatch: MicroBatch): DpoJob {
+  const settings = recipe.phaseC;
+  return {
+    version: 1,
+    kind: 'dpo',
+    id: place.id,
+    seed: recipe.seed,
+    base: baseOf(recipe, inputs.base),
+    outputDir: place.outputDir,
+    adapter: { path: inputs.adapter },
+    pairsFile: inputs.pairs,
+    stages: settings.stages.map((stage) => ({ ...stage, calLambda: 1, drBetaPrime: 1 })),
+    optimisation: optimisationOf(settings, microBatch),
+    checkpointing: checkpointing(settings, place),
+    preflight: { maxTruncatedShare: settings.maxTruncatedShare },
+    reportTo: recipe.tracking,
+  };
+}
+
+/** The next smaller micro-batch that keeps the rows per step; null when there is none. */
+export const halved = (microBatch: number): number | null => (microBatch % 2 === 0 ? microBatch / 2 : null);

@@ -1,0 +1,89 @@
+import { CancelledFailure, Context } from '@temporalio/activity';
+import type { TrainerProgress } from '../contract.ts';
+import { failure } from '../failure.ts';
+
+/**
+ * Why a job is to end before its time. cancelled = by a person; notice = this worker or host goes; lease-lost = another
+ * attempt has taken over; abandoned = Temporal no longer knows this attempt.
+ */
+export type StopReason = 'cancelled' | 'notice' | 'lease-lost' | 'abandoned';
+
+/** The live side of a GPU activity: heartbeats out, reasons to stop in. */
+export type Supervision = {
+  /** The trainer should save and end. */
+  stop: AbortSignal;
+  /** The trainer must end at once. */
+  kill: AbortSignal;
+  reason: () => StopReason | null;
+  end: (reason: StopReason) => void;
+  report: (progress: Partial<TrainerProgress>) => void;
+  /** Heartbeat details that the attempt before left, if any. */
+  previous: TrainerProgress | null;
+  finish: () => void;
+};
+
+const HEARTBEAT_MS = 1_000;
+
+/**
+ * Supervises the current activity. The heartbeat says that this worker lives and how far the job is; whether the
+ * trainer advances is judged by its steps, not by this.
+ *
+ * @param notice see `GpuDeps.notice`
+ */
+export function supervise(kind: TrainerProgress['kind'], label: string, notice: AbortSignal): Supervision {
+  const context = Context.current();
+  const stop = new AbortController();
+  const kill = new AbortController();
+  const progress: TrainerProgress = { kind, label, done: 0, total: 0, startedAt: Date.now() };
+  let why: StopReason | null = null;
+
+  const end = (reason: StopReason): void => {
+    why ??= reason;
+    if (reason === 'lease-lost' || reason === 'abandoned') kill.abort();
+    else stop.abort();
+  };
+  const onCancelled = (): void => {
+    const details = context.cancellationDetails;
+    if (details?.notFound === true || details?.timedOut === true) end('abandoned');
+    else end(details?.cancelRequested === true ? 'cancelled' : 'notice');
+  };
+  const onNotice = (): void => {
+    end('notice');
+  };
+  const beat = setInterval(() => {
+    context.heartbeat(progress);
+  }, HEARTBEAT_MS);
+  context.heartbeat(progress);
+  context.cancellationSignal.addEventListener('abort', onCancelled);
+  notice.addEventListener('abort', onNotice);
+  if (context.cancellationSignal.aborted) onCancelled();
+  if (notice.aborted) onNotice();
+
+  return {
+    stop: stop.signal,
+    kill: kill.signal,
+    reason: () => why,
+    end,
+    report: (news) => Object.assign(progress, news),
+    previous: (context.info.heartbeatDetails as TrainerProgress | undefined) ?? null,
+    finish: () => {
+      clearInterval(beat);
+      context.cancellationSignal.removeEventListener('abort', onCancelled);
+      notice.removeEventListener('abort', onNotice);
+    },
+  };
+}
+
+/** What was kept of an interrupted job: in the details of its failure, for people and for the next attempt. */
+export type Kept = { step: number; uri: string } | null;
+
+/** The failure of a job that was ended for this reason. */
+export function failureOfStop(reason: StopReason, kept: Kept): Error {
+  const where = kept === null ? 'nothing was checkpointed yet' : `kept: step ${kept.step} at ${kept.uri}`;
+  const details = [{ kept }];
+  if (reason === 'cancelled') return new CancelledFailure(`cancelled; ${where}`, details);
+  if (reason === 'lease-lost') return failure('LeaseLost', `another attempt has taken over; ${where}`, { details });
+  if (reason === 'abandoned')
+    return failure('GpuLost', `Temporal no longer waits for this attempt; ${where}`, { details });
+  return failure('GpuLost', `this worker was told to go; ${where}`, { details });
+}

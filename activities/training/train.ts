@@ -1,0 +1,173 @@
+import { rm } from 'node:fs/promises';
+import { join } from 'node:path';
+import { randomUUID } from 'node:crypto';
+import { z } from 'zod';
+import type { Recipe } from '../../config/recipe.ts';
+import type { DpoJob, SftJob } from '../../config/trainer-job.ts';
+import { canonicalJson } from '../../domain/canonical.ts';
+import { openLease, readLease } from '../checkpoints/lease.ts';
+import type { Lease } from '../checkpoints/lease.ts';
+import type { Scope, TrainingResult } from '../contract.ts';
+import { failure } from '../failure.ts';
+import { sha256 } from '../store/files.ts';
+import { putFolder } from '../store/folders.ts';
+import { runAttempt } from './attempt.ts';
+import type { AttemptEnd } from './attempt.ts';
+import { sumAttempts } from './attempt-progress.ts';
+import { processName, scopeFolder, scopePrefix } from './gpu-deps.ts';
+import type { GpuDeps } from './gpu-deps.ts';
+import { failureOfJob } from './job-failure.ts';
+import { halved } from './jobs.ts';
+import type { MicroBatch, Place } from './jobs.ts';
+import { failureOfStop, supervise } from './supervision.ts';
+import type { Kept, Supervision } from './supervision.ts';
+
+export type Training = {
+  scope: Scope;
+  recipe: Recipe;
+  kind: 'sft' | 'dpo';
+  label: string;
+  /** Everything that decides the result, as plain JSON; trainings that differ in it share nothing. */
+  identity: unknown;
+  /** Rows per micro-batch of the recipe. */
+  batchSize: number;
+  /** Fetches the inputs; returns how to make the job of an attempt. */
+  prepare: () => Promise<(place: Place, microBatch: MicroBatch) => SftJob | DpoJob>;
+};
+
+/**
+ * Trains one adapter and leaves it in S3. Safe to repeat: goes on from the newest checkpoint that counts, and returns
+ * the result at once if the training is finished already.
+ *
+ * @throws CancelledFailure with what was kept; InvalidJob, PreflightRefused, BaseMismatch, Diverged (permanent);
+ *   OutOfMemory (the next attempt takes half the micro-batch), DiskFull, TrainerFailed, TrainerStalled,
+ *   StorageUnavailable (retryable); GpuLost, LeaseLost (preemption)
+ */
+export async function train(deps: GpuDeps, training: Training): Promise<TrainingResult> {
+  const { scope, label } = training;
+  const digest = sha256(canonicalJson(training.identity)).slice(0, 16);
+  const prefix = `${scopePrefix(scope)}/training-${digest}`;
+  const trainingFolder = join(scopeFolder(deps, scope), digest);
+  const finished = resultOf((await readLease(deps.store, prefix))?.record.final);
+  if (finished !== null) return finished;
+
+  const supervision = supervise(training.kind, label, deps.notice);
+  try {
+    const jobFor = await training.prepare();
+    const early = supervision.reason();
+    if (early !== null) throw failureOfStop(early, null);
+    const lease = await openLease(deps.store, prefix, `${processName()}:${randomUUID().slice(0, 8)}`);
+    // A finished training may have got in between; its result stands.
+    const raced = resultOf(lease.record().final);
+    if (raced !== null) return raced;
+    const log = deps.log.child({ run: scope.run, phase: scope.phase, attempt: scope.attempt, epoch: lease.epoch });
+    const { microBatch } = lease.record();
+    const id = `${scope.run}/${label}/${lease.epoch}`;
+    const { heartbeatSeconds, stallSeconds } = training.recipe.reliability;
+    const attempt = await runAttempt(deps, {
+      ...{ lease, trainingFolder, supervision, log },
+      jobFor: (place) => jobFor({ id, ...place }, microBatch),
+      stallMs: stallSeconds * 1000,
+      leaseCheckMs: heartbeatSeconds * 500,
+    });
+    if (attempt.outcome.code !== 0) throw await failureOf(deps, training, lease, supervision, attempt);
+    const result = await commitResult(deps, lease, supervision, attempt);
+    await rm(trainingFolder, { recursive: true, force: true });
+    return result;
+  } finally {
+    supervision.finish();
+  }
+}
+
+/** Uploads adapter and metrics and enters the result in the lease's record, from where every later attempt takes it. */
+async function commitResult(
+  deps: GpuDeps,
+  lease: Lease,
+  supervision: Supervision,
+  { outcome, metrics, queue, adapter: directory }: AttemptEnd,
+): Promise<TrainingResult> {
+  const { store } = deps;
+  const base = `${lease.prefix}/epoch-${String(lease.epoch).padStart(4, '0')}`;
+  // Checkpoints are of no more use; one that is on its way must only not meet the end of the lease's record.
+  await queue.drain().catch(() => undefined);
+  const adapter = await putFolder(store, directory, `${base}/adapter`, { beforeManifest: lease.check });
+  const metricsRef = await store.putRows(`${base}/metrics.jsonl`, metrics);
+  const { result } = outcome;
+  const steps = result?.steps ?? metrics.at(-1)?.step ?? 0;
+  const hint = supervision.previous === null ? null : { epoch: lease.epoch - 1, reached: supervision.previous.done };
+  const totals = await sumAttempts(store, lease.prefix, steps, hint);
+  const final: TrainingResult = {
+    adapter,
+    metrics: metricsRef,
+    steps,
+    trainLoss: result?.trainLoss ?? null,
+    evalLoss: result?.evalLoss ?? null,
+    trainableParameters: result?.trainableParameters ?? 0,
+    totalParameters: result?.totalParameters ?? 0,
+    ...totals,
+    losses: lease.epoch - 1,
+  };
+  await lease.update((record) => ({ ...record, final }));
+  return final;
+}
+
+/** What the end of an attempt that did not succeed is called; what can be kept is in S3 when this returns. */
+async function failureOf(
+  deps: GpuDeps,
+  training: Training,
+  lease: Lease,
+  supervision: Supervision,
+  { outcome, metrics, queue }: AttemptEnd,
+): Promise<Error> {
+  const log = deps.log.child({ run: training.scope.run, phase: training.scope.phase });
+  await queue
+    .drain()
+    .catch((error: unknown) => log.warn('the newest checkpoint stays on this host', { reason: String(error) }));
+  const kept = keptOf(lease);
+  const reason = supervision.reason();
+  if (reason !== null) return failureOfStop(reason, kept);
+  const named = failureOfJob(outcome, [{ kept }]);
+  if (named.type === 'OutOfMemory') return withLessMemory(training, lease, named);
+  if (named.type !== 'Diverged') return named;
+  const base = `${lease.prefix}/epoch-${String(lease.epoch).padStart(4, '0')}`;
+  const evidence = await deps.store.putRows(`${base}/diverged.jsonl`, metrics);
+  return failure('Diverged', named.message, { details: [{ kept, metrics: evidence }] });
+}
+
+/** Enters half the micro-batch for the next attempt; the rows per step stay, and with them the result. */
+async function withLessMemory(training: Training, lease: Lease, outOfMemory: Error): Promise<Error> {
+  const now = lease.record().microBatch ?? training.batchSize;
+  const next = halved(now);
+  if (next === null) {
+    const message = `${outOfMemory.message} A micro-batch of ${now} cannot be halved; lower maxLength or take a larger GPU.`;
+    return failure('InvalidJob', message, { cause: outOfMemory });
+  }
+  await lease.update((record) => ({ ...record, microBatch: next }));
+  return failure(
+    'OutOfMemory',
+    `${outOfMemory.message} The next attempt takes micro-batches of ${next} rows in place of ${now}.`,
+    {
+      details: [{ kept: keptOf(lease), microBatch: next }],
+    },
+  );
+}
+
+function keptOf(lease: Lease): Kept {
+  const newest = lease.record().checkpoints.at(-1);
+  return newest === undefined ? null : { step: newest.step, uri: newest.manifest.uri };
+}
+
+const Ref = z.object({ uri: z.string(), sha256: z.string(), bytes: z.number(), rows: z.number() });
+const Final = z.object({
+  ...{
+    adapter: Ref,
+    metrics: Ref,
+    steps: z.number(),
+    trainLoss: z.number().nullable(),
+    evalLoss: z.number().nullable(),
+  },
+  ...{ trainableParameters: z.number(), totalParameters: z.number(), gpuSeconds: z.number() },
+  ...{ stepsRedone: z.number(), losses: z.number() },
+});
+
+const resultOf = (final: unknown): TrainingResult | null => (final == null ? null : Final.parse(final));

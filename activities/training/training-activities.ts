@@ -1,0 +1,51 @@
+import type { GpuActivities } from '../contract.ts';
+import { cachedFolder } from '../store/folders.ts';
+import { resolveBase } from './base-model.ts';
+import type { GpuDeps } from './gpu-deps.ts';
+import { dpoJob, sftJob } from './jobs.ts';
+import type { Place } from './jobs.ts';
+import { train } from './train.ts';
+
+/** In the identity of a training, in place of paths: results do not depend on where things lie. */
+const nowhere: Place = { id: '', outputDir: '', checkpoints: '', resumeFrom: null };
+
+/** `trainSft` and `trainDpo` of the contract; see {@link train} for what they promise. */
+export function createTrainingActivities(deps: GpuDeps): Pick<GpuActivities, 'trainSft' | 'trainDpo'> {
+  const { store, bases } = deps;
+  return {
+    trainSft: ({ scope, recipe, phase, corpus, heldOut, adapter }) => {
+      const digests = { train: corpus.sha256, heldOut: heldOut?.sha256 ?? null, adapter: adapter?.sha256 ?? null };
+      return train(deps, {
+        ...{ scope, recipe, kind: 'sft', label: `${phase}${scope.attempt}` },
+        identity: sftJob(recipe, phase, { base: recipe.model.base, ...digests }, nowhere, null),
+        batchSize: (phase === 'A' ? recipe.phaseA : recipe.phaseB).batchSize,
+        prepare: async () => {
+          const inputs = {
+            base: await resolveBase(store, bases, recipe.model.base),
+            train: await store.fetch(corpus),
+            heldOut: heldOut && (await store.fetch(heldOut)),
+            adapter: adapter && (await cachedFolder(store, adapter)),
+          };
+          return (place, microBatch) => sftJob(recipe, phase, inputs, place, microBatch);
+        },
+      });
+    },
+
+    trainDpo: ({ scope, recipe, pairs, adapter }) => {
+      const digests = { pairs: pairs.sha256, adapter: adapter.sha256 };
+      return train(deps, {
+        ...{ scope, recipe, kind: 'dpo', label: `C${scope.attempt}` },
+        identity: dpoJob(recipe, { base: recipe.model.base, ...digests }, nowhere, null),
+        batchSize: recipe.phaseC.batchSize,
+        prepare: async () => {
+          const inputs = {
+            base: await resolveBase(store, bases, recipe.model.base),
+            pairs: await store.fetch(pairs),
+            adapter: await cachedFolder(store, adapter),
+          };
+          return (place, microBatch) => dpoJob(recipe, inputs, place, microBatch);
+        },
+      });
+    },
+  };
+}

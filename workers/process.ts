@@ -1,0 +1,174 @@
+import { mkdirSync, renameSync, rmSync, writeFileSync } from 'node:fs';
+import { dirname, join } from 'node:path';
+import { setTimeout as delay } from 'node:timers/promises';
+import { loadClientConnectConfig } from '@temporalio/envconfig';
+import { NativeConnection, Runtime, Worker } from '@temporalio/worker';
+import type { WorkerOptions } from '@temporalio/worker';
+import { createLog, temporalLogger } from '../activities/logging.ts';
+import type { Log } from '../activities/logging.ts';
+import { createS3Client } from '../activities/store/client.ts';
+import { createStore } from '../activities/store/store.ts';
+import type { Store } from '../activities/store/store.ts';
+import { readEnvironment } from '../config/environment.ts';
+import type { Surroundings } from '../config/environment.ts';
+
+/** What a worker's parts are made from. */
+export type ProcessParts = {
+  surroundings: Surroundings;
+  log: Log;
+  store: Store;
+  /** Aborted when the process is told to end; work in progress should come to a good end. */
+  notice: AbortSignal;
+};
+
+/** What makes one worker unlike another. */
+export type WorkerParts = {
+  taskQueue: string;
+  activities?: object;
+  /** Folder or file of the workflows; bundled at the start unless `workflowBundle` is given. */
+  workflowsPath?: string;
+  workflowBundle?: WorkerOptions['workflowBundle'];
+  maxConcurrentActivities?: number;
+  /** From the notice until activities are cancelled. */
+  graceMs: number;
+  /** Ends what the worker's parts hold, after the last activity. */
+  close?: () => Promise<void>;
+};
+
+/** How long a worker waits for a Temporal server that is not there (yet). */
+const CONNECT_WITHIN_MS = 120_000;
+
+/**
+ * Runs a worker process to its end: reads the environment, connects, polls until SIGTERM or SIGINT, drains. Exit code 0
+ * after a signal, 1 after an error, which a supervisor answers with a new start.
+ *
+ * @param service name in log lines
+ * @param assemble makes the worker's parts; registers nothing by itself
+ */
+export async function runWorker(
+  service: string,
+  assemble: (parts: ProcessParts) => Promise<WorkerParts>,
+): Promise<void> {
+  const log = createLog({ service, level: process.env['RATCHET_LOG_LEVEL'] || 'info' });
+  try {
+    await runToEnd(service, log, assemble);
+  } catch (error) {
+    log.error(error instanceof Error ? error.message : String(error), {
+      stack: error instanceof Error ? error.stack : undefined,
+    });
+    process.exitCode = 1;
+  }
+  // Handles of libraries (sockets that linger, for one) must not keep a finished worker alive.
+  setTimeout(() => process.exit(), 2_000).unref();
+}
+
+async function runToEnd(
+  service: string,
+  log: Log,
+  assemble: (parts: ProcessParts) => Promise<WorkerParts>,
+): Promise<void> {
+  const surroundings = readEnvironment();
+  const notice = noticeOfEnd(log);
+  Runtime.install({
+    logger: temporalLogger(log),
+    shutdownSignals: [],
+    telemetryOptions: { logging: { filter: { core: 'WARN', other: 'ERROR' }, forward: {} } },
+  });
+  const client = createS3Client(surroundings.s3);
+  const store = createStore({ client, bucket: surroundings.bucket, cacheDir: join(surroundings.home, 'cache') });
+  const { connection, namespace } = await connectToTemporal(log, notice);
+  try {
+    const parts = await assemble({ surroundings, log, store, notice });
+    const worker = await Worker.create({ connection, namespace, ...optionsOf(parts) });
+    await poll(worker, parts.taskQueue, surroundings, log, notice);
+    await parts.close?.();
+  } finally {
+    await connection.close();
+    client.destroy();
+    log.info(`${service} worker ended`);
+  }
+}
+
+function optionsOf(parts: WorkerParts): Omit<WorkerOptions, 'connection' | 'namespace'> {
+  const { taskQueue, activities, workflowsPath, workflowBundle, maxConcurrentActivities, graceMs } = parts;
+  return {
+    taskQueue,
+    ...(activities && { activities }),
+    ...(workflowBundle ? { workflowBundle } : workflowsPath !== undefined && { workflowsPath }),
+    ...(maxConcurrentActivities !== undefined && { maxConcurrentActivityTaskExecutions: maxConcurrentActivities }),
+    // By default activities would be cancelled the moment that shutdown begins.
+    shutdownGraceTime: graceMs,
+    shutdownForceTime: graceMs + 5_000,
+    // By default heartbeats go out every 0.8 × timeout; people watch them, and cancellation comes back with them.
+    maxHeartbeatThrottleInterval: '1 s',
+    defaultHeartbeatThrottleInterval: '1 s',
+  };
+}
+
+/** Polls until told to end; the ready file is there while it does. */
+async function poll(
+  worker: Worker,
+  taskQueue: string,
+  { readyFile }: Surroundings,
+  log: Log,
+  notice: AbortSignal,
+): Promise<void> {
+  const shutdown = (): void => {
+    if (worker.getState() === 'RUNNING') worker.shutdown();
+  };
+  notice.addEventListener('abort', shutdown);
+  const running = worker.run();
+  if (notice.aborted) shutdown();
+  if (readyFile !== undefined) writeReadyFile(readyFile);
+  log.info(`polling task queue ${taskQueue}`);
+  try {
+    await running;
+  } finally {
+    if (readyFile !== undefined) rmSync(readyFile, { force: true });
+  }
+}
+
+function writeReadyFile(file: string): void {
+  mkdirSync(dirname(file), { recursive: true });
+  const partial = `${file}.partial-${process.pid}`;
+  writeFileSync(partial, `${JSON.stringify({ pid: process.pid })}\n`);
+  renameSync(partial, file);
+}
+
+/** SIGTERM (also what Kubernetes and a preempted host send) and SIGINT, as one signal that is given once. */
+function noticeOfEnd(log: Log): AbortSignal {
+  const controller = new AbortController();
+  for (const signal of ['SIGTERM', 'SIGINT'] as const) {
+    process.on(signal, () => {
+      if (!controller.signal.aborted) log.info(`${signal}: finishing what is in hand`);
+      controller.abort();
+    });
+  }
+  return controller.signal;
+}
+
+async function connectToTemporal(
+  log: Log,
+  notice: AbortSignal,
+): Promise<{ connection: NativeConnection; namespace: string }> {
+  const { connectionOptions, namespace } = loadClientConnectConfig();
+  const deadline = Date.now() + CONNECT_WITHIN_MS;
+  for (let tries = 1; ; tries++) {
+    try {
+      const connection = await NativeConnection.connect(connectionOptions);
+      return { connection, namespace: namespace ?? 'default' };
+    } catch (error) {
+      const address = connectionOptions.address ?? 'localhost:7233';
+      const reason = error instanceof Error ? error.message : String(error);
+      if (Date.now() > deadline || notice.aborted) {
+        const fix =
+          'check TEMPORAL_ADDRESS, TEMPORAL_NAMESPACE and TEMPORAL_API_KEY, or start the embedded stack with `ratchet up`';
+        throw new Error(`no Temporal server at ${address} within ${CONNECT_WITHIN_MS / 1000} s (${reason}); ${fix}`, {
+          cause: error,
+        });
+      }
+      if (tries === 1) log.warn(`waiting for the Temporal server at ${address}`, { reason });
+      await delay(500, undefined, { signal: notice }).catch(() => undefined);
+    }
+  }
+}
