@@ -1,0 +1,136 @@
+import { describe, expect, it } from 'vitest';
+import { askDecision } from '../../cli/gates/decide-at-terminal.ts';
+import { evidenceText } from '../../cli/gates/evidence-text.ts';
+import { summary } from '../../cli/summary.ts';
+import type { Snapshot } from '../../cli/temporal/snapshot.ts';
+import { paintFor, plainLength, textTable } from '../../cli/terminal.ts';
+import { bar } from '../../cli/watch/activity-words.ts';
+import { changesBetween } from '../../cli/watch/changes.ts';
+import { liveView } from '../../cli/watch/live-view.ts';
+import { createScreen, cutLine } from '../../cli/watch/screen.ts';
+import type { GateEvidence } from '../../domain/gate-types.ts';
+import { atGateB, finished, training } from './fake-context.ts';
+
+const plain = paintFor(false);
+const openGate = () => atGateB().gates.open as GateEvidence;
+
+describe('live view', () => {
+  it('shows what is done, what runs with bar, loss, speed and ETA, and what comes', () => {
+    expect(liveView(training(50), plain)).toEqual([
+      'strategyqa-phi35-20260302  strategyqa-phi35 · 3 min 7 s',
+      '✓ Data           200 training, 687 held-out questions',
+      '✓ Drafts         59.0 % (118/200) right, 7.0 % (14/200) truncated',
+      '✓ Teacher        68.5 % (137/200) agree with the truth · gpt-4.1-nano',
+      '▶ Phase A        training ████████░░░░░░░░ A1 · 50/100 · loss 0.48 · 1,240 tokens/s · checkpoint 10 · ETA 2 min',
+      '· Phase B',
+      '· Phase C',
+      'device 8 h 54 min · teacher 200 calls, $0.0214',
+    ]);
+  });
+
+  it('shows a waiting gate, and a lost worker', () => {
+    expect(liveView(atGateB(), plain).join('\n')).toMatch(/Gate B waits for a decision since 12:00 UTC; recommended: fix/);
+    const lost = training(50);
+    lost.activities = lost.activities.map((activity) => ({ ...activity, attempt: 3, running: false, failure: 'activity Heartbeat timeout' }));
+    expect(liveView(lost, plain).join('\n')).toMatch(/waiting for a worker try 3 after: activity Heartbeat timeout/);
+  });
+
+  it('tells what a hostile label would do to a terminal instead of doing it', () => {
+    const hostile = training(1);
+    hostile.activities[0]?.progress && (hostile.activities[0].progress.label = '\u001b[2Jgone\u202e');
+    expect(liveView(hostile, plain).join('\n')).not.toMatch(/\u001b|\u202e/u);
+  });
+});
+
+describe('plain lines', () => {
+  it('tell each change once, and progress by tenths', () => {
+    const texts = (before: Snapshot | null, now: Snapshot) => changesBetween(before, now).map(({ text }) => text);
+    expect(texts(training(10), training(19))).toEqual([]);
+    expect(texts(training(19), training(20))).toHaveLength(1);
+    const atGate = texts(training(20), atGateB());
+    expect(atGate[0]).toBe('stage: phaseB');
+    expect(atGate).toContain('Gate B: fail; recommended: fix');
+    expect(atGate).toContain('Gate B waits for a decision');
+    expect(texts(atGateB(), atGateB())).toEqual([]);
+    expect(texts(atGateB(), finished()).at(-1)).toBe('completed: The adapter of Phase C, attempt 1, is the new model.');
+  });
+});
+
+describe('screen', () => {
+  it('redraws over the last frame without clearing first, and only when something changed', () => {
+    const written: string[] = [];
+    const screen = createScreen({ out: (text) => written.push(text), err: () => undefined, interactive: true, columns: () => 10, colour: true });
+    screen.draw(['a', 'b']);
+    screen.draw(['a', 'b']);
+    screen.draw(['a', 'a line that is too long']);
+    expect(written).toHaveLength(2);
+    expect(written[1]).toBe('\u001b[2A\ra\u001b[K\na line th\u001b[0m\u001b[K\n\u001b[J'.replace('a line th\u001b', 'a line th\u001b'));
+    screen.done();
+    expect(written.at(-1)).toBe('\u001b[?25h');
+  });
+
+  it('cuts by what is visible', () => {
+    expect(cutLine('\u001b[31mred text\u001b[0m', 3)).toBe('\u001b[31mred\u001b[0m');
+    expect(plainLength('\u001b[31mred\u001b[0m')).toBe(3);
+    expect(bar(2, 4)).toBe('████');
+    expect(bar(Number.NaN, 4)).toBe('░░░░');
+  });
+});
+
+describe('summary', () => {
+  it('has a row per attempt with interval, verdict, time and decision, and says where the report is', () => {
+    const { state } = finished();
+    const report = { html: state.phases[0]?.corpus, json: state.phases[0]?.corpus, path: '/home/r/report.html' } as typeof state.report;
+    const lines = summary({ ...state, report }, plain);
+    expect(lines.find((line) => line.startsWith('Phase A'))).toMatch(/59\.4 % +55\.7–63\.0 % +408\/687 +pass +1 h 36 min +approve by policy/);
+    expect(lines.find((line) => line.startsWith('Phase B '))).toMatch(/51\.5 % .*354\/687 +fail .*fix \(filtering keep-all, balance upsample/);
+    expect(lines).toContain('Time     11 h 24 min, of which 8 h 54 min on the training device');
+    expect(lines).toContain('Report   /home/r/report.html');
+  });
+
+  it('calls a simulated teacher simulated', () => {
+    const { state } = finished();
+    const simulated = { ...state, teacher: state.teacher && { ...state.teacher, name: 'gpt-4.1-nano (simulated)' } };
+    expect(summary(simulated, plain).join('\n')).toMatch(/the teacher was simulated/);
+  });
+
+  it('holds for a run that failed before it had anything', () => {
+    const { state } = finished();
+    const early = { ...state, stage: 'failed' as const, phases: [], baseEvaluation: null, teacher: null, decisions: [], conclusion: 'Failed (no such file) during data.' };
+    expect(summary(early, plain)[0]).toMatch(/failed – Failed \(no such file\)/);
+  });
+});
+
+describe('asking at a gate', () => {
+  const asked = async (answers: string[], open = openGate()) => {
+    const told: string[] = [];
+    const left = [...answers];
+    const decision = await askDecision(open, () => Promise.resolve(left.shift() ?? ''), (text) => told.push(text));
+    return { decision, told: told.join(''), left };
+  };
+
+  it('shows criteria and findings first', () => {
+    expect(evidenceText(openGate(), plain).join('\n')).toMatch(/Gate B: ✗ fail[\s\S]*found +lost-to-filtering[\s\S]*ruled out +truncation[\s\S]*Recommended: fix \(filtering keep-all/);
+  });
+
+  it('takes beginnings of words, and asks again after a wrong one', async () => {
+    expect((await asked(['x', 'sk', ''])).decision).toMatchObject({ choice: 'skip' });
+    expect((await asked(['x', 'sk', ''])).told).toMatch(/offers approve, fix, skip, redesign, abort/);
+    // `a` begins both approve and abort.
+    expect((await asked(['a', 'later'])).decision).toBe('later');
+  });
+
+  it('asks why for an override, and goes back without an answer', async () => {
+    expect((await asked(['approve', '', 'approve', 'we take it'])).decision).toMatchObject({ choice: 'approve', note: 'we take it' });
+  });
+
+  it('takes other remedies, and asks again when they are none', async () => {
+    const { decision, told } = await asked(['fix', 'balanse=upsample', 'fix', 'balance=upsample epochs=5', '']);
+    expect(told).toMatch(/balanse/);
+    expect(decision).toMatchObject({ choice: 'fix', remedies: { balance: 'upsample', epochs: 5 } });
+  });
+});
+
+it('tables align by visible width', () => {
+  expect(textTable([['a', '1', 'x'], ['bbb', '22', 'y']], [1])).toEqual(['a     1  x', 'bbb  22  y']);
+});
