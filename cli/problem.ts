@@ -23,7 +23,11 @@ export function asProblem(error: unknown): CommandProblem {
   if (error.name === 'InvalidRecipe' || error.name === 'InvalidData') return badInput(error.message, fix);
   const type = 'type' in error && typeof error.type === 'string' ? error.type : '';
   if (storageTypes.has(type)) return commandProblem(exitCodes.unreachable, error.message, fix);
-  return commandProblem(exitCodes.unexpected, error.stack ?? error.message, 'This is a fault of ratchet: please report it.');
+  return commandProblem(
+    exitCodes.unexpected,
+    error.stack ?? error.message,
+    'This is a fault of ratchet: please report it.',
+  );
 }
 
 const storageTypes = new Set(['StorageUnavailable', 'BucketMissing', 'CredentialsRefused']);

@@ -1,6 +1,15 @@
+import { join } from 'node:path';
 import { createInterface } from 'node:readline/promises';
-import { startStack, stackEnvironment, stackSettings, stackStatus, stopStack, untilToldToEnd } from '../infra/embedded/index.ts';
+import {
+  startStack,
+  stackEnvironment,
+  stackSettings,
+  stackStatus,
+  stopStack,
+  untilToldToEnd,
+} from '../infra/embedded/index.ts';
 import type { Environment } from '../infra/embedded/index.ts';
+import type { Store } from '../activities/store/store.ts';
 import type { ProgrammeState } from '../domain/programme.ts';
 import type { Context, StackControl } from './context.ts';
 import { exitCodes } from './exit-codes.ts';
@@ -14,7 +23,10 @@ export function processContext(env: Environment): Context {
     env,
     now: () => new Date(),
     programmes: async () => {
-      const [{ connect }, { createProgrammes }] = await Promise.all([import('./temporal/connect.ts'), import('./temporal/programmes.ts')]);
+      const [{ connect }, { createProgrammes }] = await Promise.all([
+        import('./temporal/connect.ts'),
+        import('./temporal/programmes.ts'),
+      ]);
       const { client, close } = await connect(env);
       return createProgrammes(client, close);
     },
@@ -25,7 +37,10 @@ export function processContext(env: Environment): Context {
         return (await createReportActivities({ store, home, now: () => new Date() }).writeReport({ state })).path;
       }),
     storedState: (run) =>
-      withStore(env, async (store) => ((await store.getJson(`runs/${run}/state.json`))?.value as ProgrammeState | undefined) ?? null),
+      withStore(
+        env,
+        async (store) => ((await store.getJson(`runs/${run}/state.json`))?.value as ProgrammeState | undefined) ?? null,
+      ),
     interrupt: interruptSignal,
     question: async (prompt, signal) => {
       const lines = createInterface({ input: process.stdin, output: process.stdout });
@@ -40,14 +55,11 @@ export function processContext(env: Environment): Context {
   };
 }
 
-type OpenStore = ReturnType<(typeof import('../activities/store/store.ts'))['createStore']>;
-
-async function withStore<T>(env: Environment, work: (store: OpenStore, home: string) => Promise<T>): Promise<T> {
-  const [{ readEnvironment }, { createS3Client }, { createStore }, { join }] = await Promise.all([
+async function withStore<T>(env: Environment, work: (store: Store, home: string) => Promise<T>): Promise<T> {
+  const [{ readEnvironment }, { createS3Client }, { createStore }] = await Promise.all([
     import('../config/environment.ts'),
     import('../activities/store/client.ts'),
     import('../activities/store/store.ts'),
-    import('node:path'),
   ]);
   const { s3, bucket, home } = readEnvironment(stackEnvironment(env));
   const client = createS3Client(s3, 3);
@@ -83,12 +95,16 @@ function stackControl(env: Environment): StackControl {
       const stack = await startStack({ env, onEvent, signal: told });
       onReady();
       if (!stack.owned) return;
-      if (!told.aborted) await new Promise((resolve) => { told.addEventListener('abort', resolve, { once: true }); });
+      if (!told.aborted)
+        await new Promise((resolve) => {
+          told.addEventListener('abort', resolve, { once: true });
+        });
       await stack.stop();
     },
     down: () => stopStack(stackSettings(env).home),
     doctor: async () => (await import('../infra/embedded/index.ts')).doctor(env),
-    services: () => stackStatus(stackSettings(env).home).map(({ name, running, pid, ports }) => ({ name, running, pid, ports })),
+    services: () =>
+      stackStatus(stackSettings(env).home).map(({ name, running, pid, ports }) => ({ name, running, pid, ports })),
     uiAddress: () => `http://127.0.0.1:${String(stackSettings(env).ports.temporalUi.port)}`,
   };
 }

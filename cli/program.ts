@@ -13,7 +13,20 @@ import type { ExitCode } from './exit-codes.ts';
 import { asProblem } from './problem.ts';
 import { paintFor } from './terminal.ts';
 
-const commands = [addRun, addWatch, addStatus, addGates, addDecide, addCancel, addReport, addRecipes, addValidate, addUp, addDown, addDoctor];
+const commands = [
+  addRun,
+  addWatch,
+  addStatus,
+  addGates,
+  addDecide,
+  addCancel,
+  addReport,
+  addRecipes,
+  addValidate,
+  addUp,
+  addDown,
+  addDoctor,
+];
 
 const exitHelp = `
 Exit codes: 0 ok · 1 fault of ratchet · 2 wrong input or refused decision · 3 run failed · 4 run stopped at a gate or
@@ -41,7 +54,12 @@ export async function runCommand(args: readonly string[], context: Context): Pro
     .addHelpText('after', exitHelp)
     .exitOverride()
     .showSuggestionAfterError()
-    .configureOutput({ writeOut: terminal.out, writeErr: terminal.err, getOutHelpWidth: terminal.columns, getErrHelpWidth: terminal.columns });
+    .configureOutput({
+      writeOut: terminal.out,
+      writeErr: terminal.err,
+      getOutHelpWidth: terminal.columns,
+      getErrHelpWidth: terminal.columns,
+    });
   for (const add of commands)
     add(program, context, (exit) => {
       code = exit;

@@ -16,11 +16,16 @@ export type RecipeOptions = { set?: string[]; policy?: Policy; from?: string; at
  *
  * @throws InvalidRecipe with every problem; CommandProblem for `--from` without `--at`
  */
-export function startInput(recipe: string, options: RecipeOptions, env: Environment): { start: RunStart; loaded: LoadedRecipe } {
+export function startInput(
+  recipe: string,
+  options: RecipeOptions,
+  env: Environment,
+): { start: RunStart; loaded: LoadedRecipe } {
   if ((options.from === undefined) !== (options.at === undefined))
     throw badInput('--from and --at go together.', 'For example --from demo-20260301-101500 --at phaseB');
   const sets = [...(options.set ?? []), ...(options.policy ? [`gates.policy=${options.policy}`] : [])].map(parseSet);
-  const dotted = (settings: typeof sets) => settings.map(({ path, value }): [string, unknown] => [path.join('.'), value]);
+  const dotted = (settings: typeof sets) =>
+    settings.map(({ path, value }): [string, unknown] => [path.join('.'), value]);
   const ofShell = dotted(environmentSettings(env));
   const overrides = Object.fromEntries(dotted(sets));
   const loaded = loadRecipe({ recipe, environment: env, overrides });
@@ -43,5 +48,8 @@ export const runName = (recipe: string, now: Date): string =>
 /** A name that can be a workflow id, a folder and a part of an S3 key at once. */
 export function checkedRunName(name: string): string {
   if (/^[A-Za-z0-9][\w.-]{0,99}$/u.test(name)) return name;
-  throw badInput(`--id ${name} cannot name a run.`, 'Use letters, digits, dots, dashes and underscores, 100 at most, beginning with a letter or digit.');
+  throw badInput(
+    `--id ${name} cannot name a run.`,
+    'Use letters, digits, dots, dashes and underscores, 100 at most, beginning with a letter or digit.',
+  );
 }

@@ -20,7 +20,13 @@ export function summary(state: ProgrammeState, paint: Paint): string[] {
       const decision = decisionOf(state, attempt);
       const name = `Phase ${attemptName(attempt)}`;
       const decided = decision ? decisionWords(decision) : '';
-      return [name, ...accuracyCells(headlineOf(attempt, state.recipe)), verdict === '' ? '' : tone(verdict), duration(attempt.gpuSeconds), decision?.override ? paint.bad(decided) : decided];
+      return [
+        name,
+        ...accuracyCells(headlineOf(attempt, state.recipe)),
+        verdict === '' ? '' : tone(verdict),
+        duration(attempt.gpuSeconds),
+        decision?.override ? paint.bad(decided) : decided,
+      ];
     }),
   ];
   const elapsed = (Date.parse(state.finishedAt ?? state.startedAt) - Date.parse(state.startedAt)) / 1000;

@@ -39,8 +39,7 @@ export function paintFor(colour: boolean): Paint {
 }
 
 /** Characters that a line takes on the screen, colour codes not counted. */
-// eslint-disable-next-line no-control-regex -- colour codes begin with one
-export const plainLength = (text: string): number => [...text.replace(/\u001b\[\d+m/gu, '')].length;
+export const plainLength = (text: string): number => Array.from(text.replace(/\u001b\[\d+m/gu, '')).length;
 
 /** Columns padded to their widest cell; the last one is not. `right` names columns that are aligned right. */
 export function textTable(rows: string[][], right: readonly number[] = []): string[] {

@@ -8,7 +8,9 @@ const phaseNames = ['A', 'B', 'C'] as const;
 export function costsOf(state: ProgrammeState, recipe: Recipe | null, now: Date): Costs {
   const phaseRows: CostRow[] = phaseNames.map((phase) => ({
     part: `Phase ${phase}`,
-    gpuSeconds: state.phases.filter((attempt) => attempt.phase === phase).reduce((sum, { gpuSeconds }) => sum + gpuSeconds, 0),
+    gpuSeconds: state.phases
+      .filter((attempt) => attempt.phase === phase)
+      .reduce((sum, { gpuSeconds }) => sum + gpuSeconds, 0),
     plannedHours: recipe?.plan.hours[phase] ?? null,
   }));
   const inPhases = phaseRows.reduce((sum, row) => sum + row.gpuSeconds, 0);

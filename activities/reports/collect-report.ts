@@ -71,9 +71,25 @@ export const isSimulated = (teacher: string): boolean => /simulated/iu.test(teac
 
 async function phaseReport(attempt: PhaseAttempt, rows: ArtefactRows): Promise<PhaseReport> {
   const { phase, remedies, outcome, steps, trainLoss, gpuSeconds, stepsRedone, losses, dataReport } = attempt;
-  const base = { phase, attempt: attempt.attempt, remedies, outcome, steps, trainLoss, gpuSeconds, stepsRedone, losses, dataReport };
+  const base = {
+    phase,
+    attempt: attempt.attempt,
+    remedies,
+    outcome,
+    steps,
+    trainLoss,
+    gpuSeconds,
+    stepsRedone,
+    losses,
+    dataReport,
+  };
   try {
-    return { ...base, rows: attempt.corpus.rows, curve: await readCurve(rows<unknown>(attempt.metrics)), problem: null };
+    return {
+      ...base,
+      rows: attempt.corpus.rows,
+      curve: await readCurve(rows<unknown>(attempt.metrics)),
+      problem: null,
+    };
   } catch (error) {
     const problem = `Metrics could not be read: ${error instanceof Error ? error.message : String(error)}`;
     return { ...base, rows: attempt.corpus.rows, curve: null, problem };
@@ -81,7 +97,10 @@ async function phaseReport(attempt: PhaseAttempt, rows: ArtefactRows): Promise<P
 }
 
 function accuracies(state: ProgrammeState): AccuracyRow[] {
-  const row = (summary: EvaluationSummary, of: Pick<AccuracyRow, 'phase' | 'attempt' | 'headline' | 'outcome'>): AccuracyRow => ({
+  const row = (
+    summary: EvaluationSummary,
+    of: Pick<AccuracyRow, 'phase' | 'attempt' | 'headline' | 'outcome'>,
+  ): AccuracyRow => ({
     name: summary.name,
     mode: modeOf(summary.name),
     ...of,

@@ -66,7 +66,9 @@ async function fill(chosen: Map<string, Sample>, compared: EvaluationSummary[], 
   for (const evaluation of compared)
     for await (const item of rows<EvaluatedItem>(evaluation.items)) {
       const { answer, correct, finish } = item;
-      chosen.get(item.id)?.answers.push({ evaluation: evaluation.name, answer, correct, finish, ...cutText(item.text) });
+      chosen
+        .get(item.id)
+        ?.answers.push({ evaluation: evaluation.name, answer, correct, finish, ...cutText(item.text) });
     }
 }
 

@@ -15,7 +15,11 @@ export type ReportDeps = {
 };
 
 /** The report's files as text, without putting them anywhere. */
-export async function renderReport(state: ProgrammeState, rows: ArtefactRows, now: Date): Promise<{ html: string; json: string }> {
+export async function renderReport(
+  state: ProgrammeState,
+  rows: ArtefactRows,
+  now: Date,
+): Promise<{ html: string; json: string }> {
   const data = await collectReport(state, rows, now);
   // Loaded on first use, since it brings the plot library along.
   const { reportPage } = await import('./page.ts');
@@ -23,7 +27,8 @@ export async function renderReport(state: ProgrammeState, rows: ArtefactRows, no
 }
 
 /** Folder of a run's report on this machine. */
-export const reportFolder = (home: string, run: string): string => join(home, 'reports', run.replaceAll(/[^\w.-]/gu, '_'));
+export const reportFolder = (home: string, run: string): string =>
+  join(home, 'reports', run.replaceAll(/[^\w.-]/gu, '_'));
 
 /**
  * `writeReport`: may run at any point of a programme and any number of times; a later report replaces the earlier one.

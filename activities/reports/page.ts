@@ -43,23 +43,27 @@ export async function reportPage(data: ReportData): Promise<string> {
   ];
   const present = contents.filter(([id]) => sections.some(({ markup }) => markup.startsWith(`<section id="${id}"`)));
   return html`<!doctype html>
-<html lang="en">
-<head>
-<meta charset="utf-8">
-<meta http-equiv="Content-Security-Policy" content="default-src 'none'; style-src 'unsafe-inline'; base-uri 'none'; form-action 'none'">
-<meta name="viewport" content="width=device-width, initial-scale=1">
-<meta name="color-scheme" content="light dark">
-<title>${data.run} · ratchet report</title>
-<style>${style}</style>
-</head>
-<body>
-<main>
-${head(data)}
-<nav aria-label="Contents">${present.map(([id, title]) => html`<a href="#${id}">${title}</a>`)}</nav>
-${sections}
-<footer>Written by ratchet. The same numbers as JSON: report.json beside this file.</footer>
-</main>
-</body>
-</html>
-`.markup;
+    <html lang="en">
+      <head>
+        <meta charset="utf-8" />
+        <meta
+          http-equiv="Content-Security-Policy"
+          content="default-src 'none'; style-src 'unsafe-inline'; base-uri 'none'; form-action 'none'"
+        />
+        <meta name="viewport" content="width=device-width, initial-scale=1" />
+        <meta name="color-scheme" content="light dark" />
+        <title>${data.run} · ratchet report</title>
+        <style>
+          ${style}
+        </style>
+      </head>
+      <body>
+        <main>
+          ${head(data)}
+          <nav aria-label="Contents">${present.map(([id, title]) => html`<a href="#${id}">${title}</a>`)}</nav>
+          ${sections}
+          <footer>Written by ratchet. The same numbers as JSON: report.json beside this file.</footer>
+        </main>
+      </body>
+    </html> `.markup;
 }

@@ -3,12 +3,14 @@ import { significant } from './quantities.ts';
 
 /** `filtering keep-all, balance upsample, one template for training and evaluation`. */
 export function remedyWords(remedies: Remedies): string {
-  const { filtering, consensusAttempts, balance, sharedTemplate, learningRate, epochs, earlyStopping, templates } = remedies;
+  const { filtering, consensusAttempts, balance, sharedTemplate, learningRate, epochs, earlyStopping, templates } =
+    remedies;
   const words = [
     filtering && `filtering ${filtering}${consensusAttempts ? ` of ${String(consensusAttempts)} attempts` : ''}`,
     !filtering && consensusAttempts !== undefined && `${String(consensusAttempts)} teacher attempts`,
     balance && `balance ${balance}`,
-    sharedTemplate !== undefined && (sharedTemplate ? 'one template for training and evaluation' : 'separate templates'),
+    sharedTemplate !== undefined &&
+      (sharedTemplate ? 'one template for training and evaluation' : 'separate templates'),
     learningRate !== undefined && `learning rate ${significant(learningRate)}`,
     epochs !== undefined && `${significant(epochs)} epochs`,
     earlyStopping && `early stopping after ${String(earlyStopping.patienceEpochs)} epochs without improvement`,

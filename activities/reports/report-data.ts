@@ -24,7 +24,16 @@ export type AccuracyRow = {
 
 export type PhaseReport = Pick<
   PhaseAttempt,
-  'phase' | 'attempt' | 'remedies' | 'outcome' | 'steps' | 'trainLoss' | 'gpuSeconds' | 'stepsRedone' | 'losses' | 'dataReport'
+  | 'phase'
+  | 'attempt'
+  | 'remedies'
+  | 'outcome'
+  | 'steps'
+  | 'trainLoss'
+  | 'gpuSeconds'
+  | 'stepsRedone'
+  | 'losses'
+  | 'dataReport'
 > & {
   rows: number;
   /** Null where the metrics could not be read; `problem` says why. */
@@ -42,7 +51,14 @@ export type Sample = {
   question: string;
   truth: Answer;
   draft: string | null;
-  answers: { evaluation: string; answer: Answer | null; correct: boolean; finish: 'stop' | 'length'; text: string; cut: boolean }[];
+  answers: {
+    evaluation: string;
+    answer: Answer | null;
+    correct: boolean;
+    finish: 'stop' | 'length';
+    text: string;
+    cut: boolean;
+  }[];
 };
 
 /** A field of the recipe that is not at its default. Values as JSON text. */

@@ -1,5 +1,3 @@
-/* eslint-disable no-control-regex -- control characters are what this file is about */
-
 /**
  * What models and people wrote, made safe to look at. A terminal would obey escape sequences and a page would reorder
  * text at bidirectional overrides, so both are shown instead of obeyed. Line breaks and tabs stay. HTML escaping is apart.
@@ -7,7 +5,9 @@
 export function visibleText(text: string): string {
   return text
     .replace(/\r\n?/gu, '\n')
-    .replace(/[\u0000-\u0008\u000b\u000c\u000e-\u001f]/gu, (character) => String.fromCodePoint(0x2400 + character.charCodeAt(0)))
+    .replace(/[\u0000-\u0008\u000b\u000c\u000e-\u001f]/gu, (character) =>
+      String.fromCodePoint(0x2400 + character.charCodeAt(0)),
+    )
     .replace(/[\u007f-\u009f\u202a-\u202e\u2066-\u2069\u200e\u200f\u061c\ufffe\uffff]/gu, '\ufffd')
     .replace(/[\ud800-\udfff]/gu, '\ufffd');
 }

@@ -18,7 +18,10 @@ export const addGates: AddCommand = (program, context, exit) => {
     .description('the gate that waits, with its evidence, and all decisions')
     .argument('<run>', 'name of the run')
     .addOption(jsonOption())
-    .addHelpText('after', '\nExamples:\n  ratchet gates demo-20260301-101500\n  ratchet gates demo-20260301-101500 --json | jq .open.recommendation\n')
+    .addHelpText(
+      'after',
+      '\nExamples:\n  ratchet gates demo-20260301-101500\n  ratchet gates demo-20260301-101500 --json | jq .open.recommendation\n',
+    )
     .action(async (run: string, options: { json?: boolean }) => {
       const view = await withProgrammes(context, (programmes) => programmes.gates(run));
       if (options.json) printJson(context, view);

@@ -17,10 +17,20 @@ export const addRecipes: AddCommand = (program, context, exit) => {
     .addOption(jsonOption())
     .addHelpText('after', '\nExample:\n  ratchet recipes --json | jq -r .[].name\n')
     .action((options: { json?: boolean }) => {
-      const recipes = listRecipes().map((listed) => ({ ...listed, estimateUsd: estimateOf(loadRecipe({ recipe: listed.name }).recipe).totalUsd }));
+      const recipes = listRecipes().map((listed) => ({
+        ...listed,
+        estimateUsd: estimateOf(loadRecipe({ recipe: listed.name }).recipe).totalUsd,
+      }));
       const paint = paintFor(context.terminal.colour);
       if (options.json) printJson(context, recipes);
-      else printLines(context, textTable(recipes.map(({ name, description, estimateUsd }) => [paint.strong(name), usd(estimateUsd), description]), [1]));
+      else
+        printLines(
+          context,
+          textTable(
+            recipes.map(({ name, description, estimateUsd }) => [paint.strong(name), usd(estimateUsd), description]),
+            [1],
+          ),
+        );
       exit(exitCodes.ok);
     });
 };
@@ -33,11 +43,18 @@ export const addValidate: AddCommand = (program, context, exit) => {
     .argument('<recipe>', 'name of a recipe or path of a YAML file')
     .option('--set <field=value>', 'set a field of the recipe; may be repeated', collect)
     .addOption(jsonOption())
-    .addHelpText('after', '\nExamples:\n  ratchet validate demo\n  ratchet validate my-recipe.yaml --set data.samples=500\n')
+    .addHelpText(
+      'after',
+      '\nExamples:\n  ratchet validate demo\n  ratchet validate my-recipe.yaml --set data.samples=500\n',
+    )
     .action((recipe: string, options: { set?: string[]; json?: boolean }) => {
       const { loaded } = startInput(recipe, options, context.env);
       if (options.json) printJson(context, { valid: true, ...loaded });
-      else printLines(context, [`${loaded.recipe.name} is valid (sha256 ${loaded.digest.slice(0, 12)}).`, ...loaded.overridden.map(({ field, by, value }) => `  ${field} = ${value}  (${by})`)]);
+      else
+        printLines(context, [
+          `${loaded.recipe.name} is valid (sha256 ${loaded.digest.slice(0, 12)}).`,
+          ...loaded.overridden.map(({ field, by, value }) => `  ${field} = ${value}  (${by})`),
+        ]);
       exit(exitCodes.ok);
     });
 };

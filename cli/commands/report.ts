@@ -19,13 +19,17 @@ export const addReport: AddCommand = (program, context, exit) => {
     .option('--open-path', "print only the page's path, for your browser")
     .option('--refresh', 'write it anew')
     .addOption(jsonOption())
-    .addHelpText('after', '\nExamples:\n  ratchet report demo-20260301-101500\n  xdg-open "$(ratchet report demo-20260301-101500 --open-path)"\n')
+    .addHelpText(
+      'after',
+      '\nExamples:\n  ratchet report demo-20260301-101500\n  xdg-open "$(ratchet report demo-20260301-101500 --open-path)"\n',
+    )
     .action(async (run: string, options: { openPath?: boolean; refresh?: boolean; json?: boolean }) => {
       const state = await stateOf(context, run);
       const written = state.report !== null && isOver(state.stage) && existsSync(state.report.path) && !options.refresh;
       const path = written && state.report ? state.report.path : await context.writeReport(state);
       if (options.openPath) printLines(context, [path]);
-      else if (options.json) printJson(context, { run, path, json: path.replace(/html$/u, 'json'), report: state.report });
+      else if (options.json)
+        printJson(context, { run, path, json: path.replace(/html$/u, 'json'), report: state.report });
       else printLines(context, [...summary(state, paintFor(context.terminal.colour)).slice(0, -1), `Report   ${path}`]);
       exit(exitCodes.ok);
     });

@@ -17,7 +17,15 @@ import { printJson, printLines, withProgrammes } from './command.ts';
 import type { AddCommand } from './command.ts';
 import { collect, intervalOption, jsonOption, oneOf } from './options.ts';
 
-type Options = RecipeOptions & { dryRun?: boolean; detach?: boolean; yes?: boolean; id?: string; json?: boolean; down?: boolean; interval: number };
+type Options = RecipeOptions & {
+  dryRun?: boolean;
+  detach?: boolean;
+  yes?: boolean;
+  id?: string;
+  json?: boolean;
+  down?: boolean;
+  interval: number;
+};
 
 const policies: readonly Policy[] = ['manual', 'auto', 'recommended'];
 
@@ -28,10 +36,16 @@ export const addRun: AddCommand = (program, context, exit) => {
     .description('start a programme and follow it')
     .argument('<recipe>', 'name of a recipe (see: ratchet recipes) or path of a YAML file')
     .option('--set <field=value>', 'set a field of the recipe; may be repeated', collect)
-    .addOption(new Option('--policy <policy>', 'who decides at gates: manual, auto or recommended').argParser(oneOf(policies)))
+    .addOption(
+      new Option('--policy <policy>', 'who decides at gates: manual, auto or recommended').argParser(oneOf(policies)),
+    )
     .option('-y, --yes', 'take every recommendation: --policy recommended')
     .option('--from <run>', 'start from the data, drafts and models of an older run')
-    .addOption(new Option('--at <phase>', 'phase to start at, with --from').argParser(oneOf(['phaseA', 'phaseB', 'phaseC'] as const)))
+    .addOption(
+      new Option('--at <phase>', 'phase to start at, with --from').argParser(
+        oneOf(['phaseA', 'phaseB', 'phaseC'] as const),
+      ),
+    )
     .option('--id <name>', 'name of the run (default: recipe and time)')
     .option('--dry-run', 'print phases, data, gates and cost; start and spend nothing (also: DRY_RUN=True)')
     .option('-d, --detach', 'start it and return')
@@ -50,7 +64,8 @@ Examples:
 `,
     )
     .action(async (recipe: string, options: Options, command: Command) => {
-      if (options.yes && options.policy !== undefined && options.policy !== 'recommended') command.error(`error: --yes and --policy ${options.policy} exclude each other`);
+      if (options.yes && options.policy !== undefined && options.policy !== 'recommended')
+        command.error(`error: --yes and --policy ${options.policy} exclude each other`);
       exit(await run(context, recipe, options.yes ? { ...options, policy: 'recommended' } : options));
     });
 };
@@ -74,9 +89,17 @@ async function run(context: Context, recipe: string, options: Options): Promise<
         else printLines(context, [`Started ${name}.`, `Watch it: ratchet watch ${name}`]);
         return exitCodes.ok;
       }
-      if (!options.json) printLines(context, [`Run ${name}${context.stack.embedded() ? ` · Temporal's own view: ${context.stack.uiAddress()}` : ''}`]);
+      if (!options.json)
+        printLines(context, [
+          `Run ${name}${context.stack.embedded() ? ` · Temporal's own view: ${context.stack.uiAddress()}` : ''}`,
+        ]);
       const ask = context.terminal.interactive && !options.json;
-      return follow(context, programmes, name, { json: options.json ?? false, ask, wait: false, intervalMs: options.interval * 1000 });
+      return follow(context, programmes, name, {
+        json: options.json ?? false,
+        ask,
+        wait: false,
+        intervalMs: options.interval * 1000,
+      });
     });
   } finally {
     if (broughtUp && options.down && !options.detach) await context.stack.down();

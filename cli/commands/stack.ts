@@ -12,7 +12,10 @@ export const addUp: AddCommand = (program, context, exit) => {
     .description('start the embedded stack: Temporal, S3, workers, simulated teacher')
     .option('-d, --detach', 'leave it running and return')
     .addOption(jsonOption())
-    .addHelpText('after', '\nIts state lies in RATCHET_HOME (.ratchet) and survives restarts: runs in flight go on after down and up.\n\nExamples:\n  ratchet up --detach\n  RATCHET_TEMPORAL_PORT=17233 ratchet up\n')
+    .addHelpText(
+      'after',
+      '\nIts state lies in RATCHET_HOME (.ratchet) and survives restarts: runs in flight go on after down and up.\n\nExamples:\n  ratchet up --detach\n  RATCHET_TEMPORAL_PORT=17233 ratchet up\n',
+    )
     .action(async (options: { detach?: boolean; json?: boolean }) => {
       const { stack, terminal } = context;
       const tell = ({ service, kind, text }: StackEvent) => {
@@ -20,7 +23,10 @@ export const addUp: AddCommand = (program, context, exit) => {
       };
       const ready = () => {
         if (options.json) printJson(context, { up: true, ui: stack.uiAddress(), services: stack.services() });
-        else printLines(context, [`The stack is up. Temporal's own view: ${stack.uiAddress()}${options.detach ? '   End it: ratchet down' : '   Ctrl-C ends it.'}`]);
+        else
+          printLines(context, [
+            `The stack is up. Temporal's own view: ${stack.uiAddress()}${options.detach ? '   End it: ratchet down' : '   Ctrl-C ends it.'}`,
+          ]);
       };
       if (options.detach) {
         await stack.upDetached(tell);
@@ -55,7 +61,16 @@ export const addDoctor: AddCommand = (program, context, exit) => {
       const paint = paintFor(context.terminal.colour);
       if (options.json) printJson(context, checks);
       else
-        printLines(context, textTable(checks.map(({ name, ok, detail, fix }) => [ok ? paint.good('✓') : paint.bad('✗'), name, ok ? detail : `${detail} Fix: ${fix}`])));
+        printLines(
+          context,
+          textTable(
+            checks.map(({ name, ok, detail, fix }) => [
+              ok ? paint.good('✓') : paint.bad('✗'),
+              name,
+              ok ? detail : `${detail} Fix: ${fix}`,
+            ]),
+          ),
+        );
       exit(checks.every(({ ok }) => ok) ? exitCodes.ok : exitCodes.unreachable);
     });
 };

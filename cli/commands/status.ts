@@ -17,7 +17,10 @@ export const addStatus: AddCommand = (program, context, exit) => {
     .argument('[run]', 'name of the run')
     .option('--limit <n>', 'runs listed, newest first', atLeastOne, 20)
     .addOption(jsonOption())
-    .addHelpText('after', '\nExamples:\n  ratchet status\n  ratchet status demo-20260301-101500 --json | jq .promoted\n')
+    .addHelpText(
+      'after',
+      '\nExamples:\n  ratchet status\n  ratchet status demo-20260301-101500 --json | jq .promoted\n',
+    )
     .action(async (run: string | undefined, options: { json?: boolean; limit: number }) => {
       const paint = paintFor(context.terminal.colour);
       await withProgrammes(context, async (programmes) => {

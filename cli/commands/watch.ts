@@ -31,7 +31,12 @@ Examples:
       const wait = options.wait ?? interactive;
       exit(
         await withProgrammes(context, (programmes) =>
-          follow(context, programmes, run, { json: options.json ?? false, ask, wait, intervalMs: options.interval * 1000 }),
+          follow(context, programmes, run, {
+            json: options.json ?? false,
+            ask,
+            wait,
+            intervalMs: options.interval * 1000,
+          }),
         ),
       );
     });

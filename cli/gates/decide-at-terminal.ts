@@ -17,7 +17,13 @@ const lookAgainMs = 2_000;
  *
  * @returns `later` when the person would rather go
  */
-export async function decideAtTerminal(context: Context, programmes: Programmes, run: string, open: GateEvidence, interrupt: AbortSignal): Promise<'decided' | 'later'> {
+export async function decideAtTerminal(
+  context: Context,
+  programmes: Programmes,
+  run: string,
+  open: GateEvidence,
+  interrupt: AbortSignal,
+): Promise<'decided' | 'later'> {
   const { terminal } = context;
   const settled = new AbortController();
   const elsewhere = new AbortController();
@@ -50,14 +56,18 @@ export async function decideAtTerminal(context: Context, programmes: Programmes,
   }
 }
 
-async function untilDecided(programmes: Programmes, run: string, open: GateEvidence, settled: AbortSignal): Promise<boolean> {
-  while (!settled.aborted) {
+async function untilDecided(
+  programmes: Programmes,
+  run: string,
+  open: GateEvidence,
+  settled: AbortSignal,
+): Promise<boolean> {
+  for (;;) {
     await delay(lookAgainMs, undefined, { signal: settled }).catch(() => undefined);
     if (settled.aborted) return false;
     const view = await programmes.gates(run).catch(() => null);
     if (view !== null && view.open?.digest !== open.digest) return true;
   }
-  return false;
 }
 
 /** One round of questions. An empty answer takes the recommendation; `later` leaves the gate open. */
@@ -71,7 +81,9 @@ export async function askDecision(
   if (answer === 'later') return 'later';
   const choice = answer === '' ? recommendation.choice : optionOf(answer, options);
   if (choice === null) {
-    tell(`Gate ${gate} offers ${options.join(', ')}. Enter takes ${recommendation.choice}; later leaves the gate open.\n`);
+    tell(
+      `Gate ${gate} offers ${options.join(', ')}. Enter takes ${recommendation.choice}; later leaves the gate open.\n`,
+    );
     return askDecision(open, ask, tell);
   }
   const decision: DecisionInput = { gate, choice, by: userName(), evidence: digest };
@@ -88,7 +100,13 @@ export async function askDecision(
     }
   }
   const overrides = choice === 'approve' && open.verdict !== 'pass';
-  const note = (await ask(overrides ? `Gate ${gate} did not pass. Approving overrides it and is marked for ever. Why (empty goes back): ` : 'Note (optional): ')).trim();
+  const note = (
+    await ask(
+      overrides
+        ? `Gate ${gate} did not pass. Approving overrides it and is marked for ever. Why (empty goes back): `
+        : 'Note (optional): ',
+    )
+  ).trim();
   if (overrides && note === '') return askDecision(open, ask, tell);
   return note === '' ? decision : { ...decision, note };
 }

@@ -14,7 +14,8 @@ export function remediesOf(settings: readonly string[]): Remedies | undefined {
   const remedies: Record<string, unknown> = {};
   for (const setting of settings) {
     const [, field, text] = /^([A-Za-z.]+)=(.*)$/su.exec(setting) ?? [];
-    if (field === undefined || text === undefined) throw badInput(`--set ${setting}: expected remedy=value.`, 'For example --set balance=upsample');
+    if (field === undefined || text === undefined)
+      throw badInput(`--set ${setting}: expected remedy=value.`, 'For example --set balance=upsample');
     place(remedies, field.split('.'), valueOf(setting, text));
   }
   const parsed = parseRemedies(remedies);
@@ -26,7 +27,9 @@ function valueOf(setting: string, text: string): unknown {
   try {
     return text.startsWith('@') ? readFileSync(text.slice(1), 'utf8') : parse(text);
   } catch (error) {
-    throw badInput(`--set ${setting}: ${error instanceof Error ? (error.message.split('\n')[0] ?? '') : String(error)}`);
+    throw badInput(
+      `--set ${setting}: ${error instanceof Error ? (error.message.split('\n')[0] ?? '') : String(error)}`,
+    );
   }
 }
 
@@ -41,7 +44,12 @@ function place(target: Record<string, unknown>, [first, ...rest]: string[], valu
  *
  * @throws CommandProblem an override that does not say `--override`; everything else the workflow itself refuses
  */
-export function decisionInput(gate: GateName, choice: Choice, open: GateEvidence | null, options: DecisionOptions): DecisionInput {
+export function decisionInput(
+  gate: GateName,
+  choice: Choice,
+  open: GateEvidence | null,
+  options: DecisionOptions,
+): DecisionInput {
   const remedies = remediesOf(options.set ?? []);
   const evidence = options.evidence ?? (open?.gate === gate ? open.digest : undefined);
   if (choice === 'approve' && open?.gate === gate && open.verdict !== 'pass' && !options.override)

@@ -16,11 +16,14 @@ export function evidenceText(evidence: GateEvidence, paint: Paint): string[] {
   const { recommendation, options } = evidence;
   const remedies = recommendation.remedies ? ` (${oneLine(remedyWords(recommendation.remedies))})` : '';
   return [
-    paint.strong(`Gate ${evidence.gate}${evidence.attempt === 1 ? '' : `, try ${String(evidence.attempt)}`}: `) + toned(evidence.verdict, paint),
+    paint.strong(`Gate ${evidence.gate}${evidence.attempt === 1 ? '' : `, try ${String(evidence.attempt)}`}: `) +
+      toned(evidence.verdict, paint),
     ...evidence.criteria.map(({ verdict, text }) => `  ${toned(verdict, paint)}  ${oneLine(text, 400)}`),
     ...(evidence.diagnosis.length === 0 ? [] : ['Diagnosis']),
     ...evidence.diagnosis.map(({ found, cause, text }) =>
-      found ? `  ${paint.bad('found')}      ${cause}: ${oneLine(text, 400)}` : paint.soft(`  ruled out  ${cause}: ${oneLine(text, 400)}`),
+      found
+        ? `  ${paint.bad('found')}      ${cause}: ${oneLine(text, 400)}`
+        : paint.soft(`  ruled out  ${cause}: ${oneLine(text, 400)}`),
     ),
     `Recommended: ${paint.strong(recommendation.choice)}${remedies}. ${oneLine(recommendation.reason, 400)}`,
     `Options: ${options.join(', ')}   evidence ${shortDigest(evidence.digest)}`,
@@ -31,7 +34,9 @@ export function evidenceText(evidence: GateEvidence, paint: Paint): string[] {
 export function gatesText(run: string, view: GatesView, paint: Paint): string[] {
   const earlier = view.history.filter(({ digest }) => digest !== view.open?.digest);
   return [
-    ...earlier.map((evidence) => `Gate ${evidence.gate}, attempt ${String(evidence.attempt)}: ${toned(evidence.verdict, paint)}`),
+    ...earlier.map(
+      (evidence) => `Gate ${evidence.gate}, attempt ${String(evidence.attempt)}: ${toned(evidence.verdict, paint)}`,
+    ),
     ...(view.decisions.length === 0 ? [] : [paint.strong('Decisions')]),
     ...view.decisions.map((decision) => {
       const line = `  ${instant(decision.at)}  Gate ${decision.gate}: ${decisionWords(decision)}${decision.note ? `, “${oneLine(decision.note, 300)}”` : ''}`;
@@ -39,7 +44,11 @@ export function gatesText(run: string, view: GatesView, paint: Paint): string[] 
     }),
     ...(view.open === null
       ? ['No gate waits for a decision.']
-      : ['', ...evidenceText(view.open, paint), `Waiting since ${view.waitingSince === null ? 'now' : instant(view.waitingSince)}. Decide: ${decideCommand(run, view.open)}`]),
+      : [
+          '',
+          ...evidenceText(view.open, paint),
+          `Waiting since ${view.waitingSince === null ? 'now' : instant(view.waitingSince)}. Decide: ${decideCommand(run, view.open)}`,
+        ]),
   ];
 }
 

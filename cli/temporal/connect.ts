@@ -21,7 +21,11 @@ export async function connect(env: Environment): Promise<Connected> {
   const { connectionOptions, namespace } = loadClientConnectConfig({ overrideEnvVars: stackEnvironment(env) });
   const address = connectionOptions.address ?? 'localhost:7233';
   try {
-    const connection = await Connection.connect({ ...connectionOptions, address, connectTimeout: connectTimeoutMs } as Parameters<typeof Connection.connect>[0]);
+    const connection = await Connection.connect({
+      ...connectionOptions,
+      address,
+      connectTimeout: connectTimeoutMs,
+    });
     const client = new Client({ connection, ...(namespace === undefined ? {} : { namespace }) });
     return { client, address, embedded, close: () => connection.close() };
   } catch (error) {

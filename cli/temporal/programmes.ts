@@ -1,4 +1,10 @@
-import { WorkflowExecutionAlreadyStartedError, WorkflowNotFoundError, WorkflowUpdateFailedError, isGrpcDeadlineError, isGrpcServiceError } from '@temporalio/client';
+import {
+  WorkflowExecutionAlreadyStartedError,
+  WorkflowNotFoundError,
+  WorkflowUpdateFailedError,
+  isGrpcDeadlineError,
+  isGrpcServiceError,
+} from '@temporalio/client';
 import type { Client, WorkflowHandle } from '@temporalio/client';
 import type { Decision, DecisionInput } from '../../domain/gate-types.ts';
 import type { ProgrammeState, RunStart } from '../../domain/programme.ts';
@@ -10,7 +16,15 @@ import { takeSnapshot } from './snapshot.ts';
 import type { Snapshot } from './snapshot.ts';
 
 /** A line of `ratchet status`. `stage` and `gate` are empty where the server has no search attributes. */
-export type RunLine = { run: string; recipe: string; status: string; stage: string; gate: string; startedAt: string; closedAt: string | null };
+export type RunLine = {
+  run: string;
+  recipe: string;
+  status: string;
+  stage: string;
+  gate: string;
+  startedAt: string;
+  closedAt: string | null;
+};
 
 /** What the commands do with programmes; over Temporal here, by hand in tests. */
 export type Programmes = {
@@ -32,16 +46,21 @@ const answerMs = 20_000;
 export function createProgrammes(client: Client, close: () => Promise<void>): Programmes {
   const handle = (run: string) => client.workflow.getHandle(run);
   const asking = <T>(run: string, question: (of: WorkflowHandle) => Promise<T>) =>
-    client.withDeadline(Date.now() + answerMs, () => question(handle(run))).catch((error: unknown) => {
-      throw explain(error, run);
-    });
+    client
+      .withDeadline(Date.now() + answerMs, () => question(handle(run)))
+      .catch((error: unknown) => {
+        throw explain(error, run);
+      });
   return {
     close,
     async start(run, input) {
       const options = { workflowId: run, taskQueue, args: [input], workflowIdReusePolicy: 'REJECT_DUPLICATE' } as const;
       await client.workflow.start(workflowType, options).catch((error: unknown) => {
         throw error instanceof WorkflowExecutionAlreadyStartedError
-          ? badInput(`There is a run ${run} already.`, `Give another name with --id, or look at it: ratchet watch ${run}`)
+          ? badInput(
+              `There is a run ${run} already.`,
+              `Give another name with --id, or look at it: ratchet watch ${run}`,
+            )
           : explain(error, run);
       });
     },
@@ -91,13 +110,24 @@ async function decideBy(run: WorkflowHandle, decision: DecisionInput): Promise<D
 
 /** Errors of the client as problems with a fix. */
 function explain(error: unknown, run: string): unknown {
-  if (error instanceof WorkflowNotFoundError) return badInput(`There is no run ${run}, or it has ended.`, 'See all runs: ratchet status');
-  const noWorker = 'No worker answers for the task queue ratchet. Start one (embedded: ratchet up --detach) and try again.';
-  if (isGrpcDeadlineError(error)) return commandProblem(exitCodes.unreachable, `Run ${run}: no answer within ${String(answerMs / 1000)} s.`, noWorker);
+  if (error instanceof WorkflowNotFoundError)
+    return badInput(`There is no run ${run}, or it has ended.`, 'See all runs: ratchet status');
+  const noWorker =
+    'No worker answers for the task queue ratchet. Start one (embedded: ratchet up --detach) and try again.';
+  if (isGrpcDeadlineError(error))
+    return commandProblem(
+      exitCodes.unreachable,
+      `Run ${run}: no answer within ${String(answerMs / 1000)} s.`,
+      noWorker,
+    );
   const cause = error instanceof Error && error.cause !== undefined ? error.cause : error;
   if (isGrpcServiceError(cause) || isGrpcServiceError(error)) {
     const text = (isGrpcServiceError(cause) ? cause : (error as Error)).message;
-    return commandProblem(exitCodes.unreachable, `Temporal refused: ${text}`, /poller|worker/iu.test(text) ? noWorker : 'Check the server and the namespace.');
+    return commandProblem(
+      exitCodes.unreachable,
+      `Temporal refused: ${text}`,
+      /poller|worker/iu.test(text) ? noWorker : 'Check the server and the namespace.',
+    );
   }
   return error;
 }

@@ -5,7 +5,13 @@ import type { ProgrammeState } from '../../domain/programme.ts';
 import type { GatesView } from '../../workflows/messages.ts';
 
 /** An activity that is under way or waits to be tried again. `failure` is why its last try ended. */
-export type ActivityNow = { type: string; attempt: number; running: boolean; progress: TrainerProgress | null; failure: string | null };
+export type ActivityNow = {
+  type: string;
+  attempt: number;
+  running: boolean;
+  progress: TrainerProgress | null;
+  failure: string | null;
+};
 
 /** Everything a watcher shows, at one moment. `closed` is Temporal's own word for how the run ended, null while it goes on. */
 export type Snapshot = {
@@ -52,7 +58,8 @@ function activityNow(pending: PendingActivity): ActivityNow {
   let progress: TrainerProgress | null = null;
   try {
     const value: unknown = payload ? defaultPayloadConverter.fromPayload(payload) : null;
-    if (typeof value === 'object' && value !== null && 'done' in value && 'total' in value) progress = value as TrainerProgress;
+    if (typeof value === 'object' && value !== null && 'done' in value && 'total' in value)
+      progress = value as TrainerProgress;
   } catch {
     // Details of another version: the activity is shown without progress.
   }

@@ -5,7 +5,11 @@ import { activityName, progressWords, retryWords } from './activity-words.ts';
 import { accuracyWords, attemptName, decisionWords } from './state-words.ts';
 
 /** One thing that changed between two looks; `kind` is for `--json`, `text` for people. */
-export type Change = { kind: 'stage' | 'progress' | 'retry' | 'phase' | 'gate' | 'decision' | 'end'; text: string; detail?: unknown };
+export type Change = {
+  kind: 'stage' | 'progress' | 'retry' | 'phase' | 'gate' | 'decision' | 'end';
+  text: string;
+  detail?: unknown;
+};
 
 /** Progress is told at every tenth of an activity, so that an unattended log stays short. */
 const tenths = 10;
@@ -26,26 +30,41 @@ export function changesBetween(before: Snapshot | null, now: Snapshot): Change[]
     const { evidence } = attempt;
     const told = before?.state.phases.some((old) => attemptName(old) === attemptName(attempt) && old.evidence !== null);
     if (evidence === null || told) continue;
-    changes.push({ kind: 'gate', text: `Gate ${attemptName(attempt)}: ${evidence.verdict}; recommended: ${evidence.recommendation.choice}`, detail: { gate: evidence.gate, verdict: evidence.verdict } });
-    for (const { verdict, text } of evidence.criteria) changes.push({ kind: 'gate', text: `  ${verdict}: ${oneLine(text, 300)}` });
-    for (const { found, text } of evidence.diagnosis) if (found) changes.push({ kind: 'gate', text: `  found: ${oneLine(text, 300)}` });
+    changes.push({
+      kind: 'gate',
+      text: `Gate ${attemptName(attempt)}: ${evidence.verdict}; recommended: ${evidence.recommendation.choice}`,
+      detail: { gate: evidence.gate, verdict: evidence.verdict },
+    });
+    for (const { verdict, text } of evidence.criteria)
+      changes.push({ kind: 'gate', text: `  ${verdict}: ${oneLine(text, 300)}` });
+    for (const { found, text } of evidence.diagnosis)
+      if (found) changes.push({ kind: 'gate', text: `  found: ${oneLine(text, 300)}` });
   }
   for (const decision of state.decisions.slice(before?.state.decisions.length ?? 0))
     changes.push({ kind: 'decision', text: `Gate ${decision.gate}: ${decisionWords(decision)}`, detail: decision });
   if (now.gates.open !== null && before?.gates.open?.digest !== now.gates.open.digest)
-    changes.push({ kind: 'gate', text: `Gate ${now.gates.open.gate} waits for a decision`, detail: { gate: now.gates.open.gate, evidence: now.gates.open.digest } });
+    changes.push({
+      kind: 'gate',
+      text: `Gate ${now.gates.open.gate} waits for a decision`,
+      detail: { gate: now.gates.open.gate, evidence: now.gates.open.digest },
+    });
   if (now.closed !== null && (before === null || before.closed === null))
-    changes.push({ kind: 'end', text: `${now.closed}${state.conclusion === null ? '' : `: ${oneLine(state.conclusion, 400)}`}` });
+    changes.push({
+      kind: 'end',
+      text: `${now.closed}${state.conclusion === null ? '' : `: ${oneLine(state.conclusion, 400)}`}`,
+    });
   return changes;
 }
 
-const find = (before: Snapshot | null, { type }: ActivityNow) => before?.activities.find((activity) => activity.type === type);
+const find = (before: Snapshot | null, { type }: ActivityNow) =>
+  before?.activities.find((activity) => activity.type === type);
 
 function activityChanges(old: ActivityNow | undefined, now: ActivityNow): Change[] {
   const changes: Change[] = [];
   const name = activityName(now.type);
   if (now.attempt > (old?.attempt ?? 1)) changes.push({ kind: 'retry', text: `${name}: ${retryWords(now)}` });
-  if (tenthOf(now) > tenthOf(old)) changes.push({ kind: 'progress', text: `${name}: ${progressWords(now)}`, detail: now.progress });
+  if (tenthOf(now) > tenthOf(old))
+    changes.push({ kind: 'progress', text: `${name}: ${progressWords(now)}`, detail: now.progress });
   return changes;
 }
 

@@ -48,7 +48,8 @@ export async function follow(context: Context, programmes: Programmes, run: stri
         if (!how.ask && !how.wait) return shown.waiting(run, open);
         if (how.ask) {
           shown.pause();
-          if ((await decideAtTerminal(context, programmes, run, open, interrupt)) === 'later') return detached(run, context, how.json);
+          if ((await decideAtTerminal(context, programmes, run, open, interrupt)) === 'later')
+            return detached(run, context, how.json);
           continue;
         }
       }
@@ -68,7 +69,10 @@ export async function follow(context: Context, programmes: Programmes, run: stri
 }
 
 function detached(run: string, { terminal }: Context, json: boolean): ExitCode {
-  if (!json) terminal.out(`\nDetached; the run goes on. Watch it again: ratchet watch ${run}   Stop it: ratchet cancel ${run}\n`);
+  if (!json)
+    terminal.out(
+      `\nDetached; the run goes on. Watch it again: ratchet watch ${run}   Stop it: ratchet cancel ${run}\n`,
+    );
   return exitCodes.interrupted;
 }
 
@@ -88,13 +92,20 @@ function view({ terminal }: Context, { json }: Follow) {
         return;
       }
       const changes = changesBetween(before, now);
-      if (json) for (const change of changes) terminal.out(`${JSON.stringify({ at: now.at, run: now.state.run, stage: now.state.stage, ...change })}\n`);
+      if (json)
+        for (const change of changes)
+          terminal.out(`${JSON.stringify({ at: now.at, run: now.state.run, stage: now.state.stage, ...change })}\n`);
       else for (const { text } of changes) terminal.out(`${clock(now)} ${text}\n`);
     },
     waiting(run: string, open: GateEvidence): ExitCode {
       pause();
       if (json) terminal.out(`${JSON.stringify({ kind: 'waiting', run, gate: open })}\n`);
-      else lines(['', ...evidenceText(open, paint), `The run waits; nothing is lost. Decide: ${decideCommand(run, open)}`]);
+      else
+        lines([
+          '',
+          ...evidenceText(open, paint),
+          `The run waits; nothing is lost. Decide: ${decideCommand(run, open)}`,
+        ]);
       return exitCodes.waiting;
     },
     end(now: Snapshot): ExitCode {

@@ -7,7 +7,14 @@ import { share } from '../../domain/figures.ts';
 import { activityName, bar, progressWords, retryWords } from './activity-words.ts';
 import { accuracyWords, attemptName, decisionOf, decisionWords, isOver, spentWords } from './state-words.ts';
 
-const stageNames = { data: 'Data', drafts: 'Drafts', teacher: 'Teacher', phaseA: 'Phase A', phaseB: 'Phase B', phaseC: 'Phase C' } as const;
+const stageNames = {
+  data: 'Data',
+  drafts: 'Drafts',
+  teacher: 'Teacher',
+  phaseA: 'Phase A',
+  phaseB: 'Phase B',
+  phaseC: 'Phase C',
+} as const;
 type Part = keyof typeof stageNames;
 const parts = Object.keys(stageNames) as Part[];
 
@@ -34,7 +41,9 @@ function partLines(part: Part, snapshot: Snapshot, paint: Paint): string[] {
     const verdict = attempt.evidence === null ? '' : ` · gate ${attempt.evidence.verdict}`;
     const decision = decisionOf(state, attempt);
     const mark = good ? paint.good('✓') : attempt.outcome === 'rejected' ? paint.bad('✗') : paint.unsure('?');
-    const decided = decision ? ` → ${decision.override ? paint.bad(decisionWords(decision)) : decisionWords(decision)}` : '';
+    const decided = decision
+      ? ` → ${decision.override ? paint.bad(decisionWords(decision)) : decisionWords(decision)}`
+      : '';
     return `${mark} ${named(`Phase ${attemptName(attempt)}`)} ${accuracyWords(attempt, state.recipe)}${verdict}${decided}`;
   });
   const early = earlyResult(part, state);
@@ -59,7 +68,8 @@ function activityLines(title: string, { activities }: Snapshot, paint: Paint): s
 }
 
 function earlyResult(part: Part, state: ProgrammeState): string | null {
-  if (part === 'data' && state.data) return `${count(state.data.train.rows)} training, ${count(state.data.evaluation.rows)} held-out questions`;
+  if (part === 'data' && state.data)
+    return `${count(state.data.train.rows)} training, ${count(state.data.evaluation.rows)} held-out questions`;
   if (part === 'drafts' && state.drafts) {
     const { trainReport } = state.drafts;
     return `${share(trainReport.correct, trainReport.n)} right, ${share(trainReport.truncated, trainReport.n)} truncated`;
@@ -74,5 +84,7 @@ function earlyResult(part: Part, state: ProgrammeState): string | null {
 function gateLine({ gates }: Snapshot, paint: Paint): string {
   const { open, waitingSince } = gates;
   const since = waitingSince === null ? '' : ` since ${waitingSince.slice(11, 16)} UTC`;
-  return paint.unsure(`‖ Gate ${open?.gate ?? ''} waits for a decision${since}; recommended: ${open?.recommendation.choice ?? ''}`);
+  return paint.unsure(
+    `‖ Gate ${open?.gate ?? ''} waits for a decision${since}; recommended: ${open?.recommendation.choice ?? ''}`,
+  );
 }

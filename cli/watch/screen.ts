@@ -35,7 +35,6 @@ export function createScreen(terminal: Terminal): Screen {
 export function cutLine(line: string, width: number): string {
   let visible = 0;
   let cut = '';
-  // eslint-disable-next-line no-control-regex -- colour codes begin with one
   for (const [piece] of line.matchAll(/\u001b\[\d+m|./gsu)) {
     const isCode = piece.startsWith('\u001b[');
     if (!isCode && (visible += 1) > width) return `${cut}\u001b[0m`;

@@ -24,7 +24,10 @@ export function accuracyWords(attempt: PhaseAttempt, recipe: unknown): string {
 }
 
 /** The decision that closed this attempt's gate. */
-export const decisionOf = (state: ProgrammeState, { phase, attempt }: Pick<PhaseAttempt, 'phase' | 'attempt'>): Decision | undefined =>
+export const decisionOf = (
+  state: ProgrammeState,
+  { phase, attempt }: Pick<PhaseAttempt, 'phase' | 'attempt'>,
+): Decision | undefined =>
   state.decisions.find((decision) => decision.accepted && decision.gate === phase && decision.attempt === attempt);
 
 /** `fix (balance upsample) by Ada`; an override says so. */

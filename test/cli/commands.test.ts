@@ -4,18 +4,12 @@ import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
 import { badInput } from '../../cli/problem.ts';
 import type { Snapshot } from '../../cli/temporal/snapshot.ts';
-import type { GatesView } from '../../workflows/messages.ts';
-import { atGateB, finished, ratchet, training } from './fake-context.ts';
+import { atGateB, finished, gatesView, ratchet, training } from './fake-context.ts';
 
 const series = (...snapshots: Snapshot[]) => {
   const left = [...snapshots];
   return () => Promise.resolve((left.length > 1 ? left.shift() : left[0]) as Snapshot);
 };
-const gatesView = (): GatesView => {
-  const { state, gates } = atGateB();
-  return { open: gates.open, waitingSince: gates.waitingSince, history: state.phases.flatMap(({ evidence }) => evidence ?? []), decisions: state.decisions };
-};
-
 describe('bad input ends with exit code 2, a message and a fix, and starts nothing', () => {
   it.each([
     [['run', 'demoo'], /no recipe "demoo".*demo/],
@@ -48,14 +42,20 @@ describe('bad input ends with exit code 2, a message and a fix, and starts nothi
 
 describe('run', () => {
   it('sends the recipe by name, with the shell’s settings under --set', async () => {
-    const ran = await ratchet(['run', 'demo', '--detach', '--set', 'phaseB.learningRate=1e-5', '--set', 'data.samples=50', '--yes'], {
-      env: { TRAIN_SAMPLES: '120', RANDOM_SEED: '7' },
-    });
+    const ran = await ratchet(
+      ['run', 'demo', '--detach', '--set', 'phaseB.learningRate=1e-5', '--set', 'data.samples=50', '--yes'],
+      {
+        env: { TRAIN_SAMPLES: '120', RANDOM_SEED: '7' },
+      },
+    );
     expect(ran.code).toBe(0);
     expect(ran.calls[0]).toEqual([
       'start',
       'demo-20260302-080000',
-      { recipe: 'demo', overrides: { 'data.samples': 50, seed: 7, 'phaseB.learningRate': 1e-5, 'gates.policy': 'recommended' } },
+      {
+        recipe: 'demo',
+        overrides: { 'data.samples': 50, seed: 7, 'phaseB.learningRate': 1e-5, 'gates.policy': 'recommended' },
+      },
     ]);
     expect(ran.calls.at(-1)).toEqual(['close']);
   });
@@ -64,7 +64,11 @@ describe('run', () => {
     const file = join(mkdtempSync(join(tmpdir(), 'ratchet-')), 'mine.yaml');
     writeFileSync(file, 'name: mine\ndescription: my own\ndata: { samples: 20 }\n');
     const ran = await ratchet(['run', file, '--detach', '--id', 'r1', '--from', 'old', '--at', 'phaseB', '--json']);
-    expect(ran.calls[0]).toEqual(['start', 'r1', { recipe: { name: 'mine', description: 'my own', data: { samples: 20 } }, from: { run: 'old', at: 'phaseB' } }]);
+    expect(ran.calls[0]).toEqual([
+      'start',
+      'r1',
+      { recipe: { name: 'mine', description: 'my own', data: { samples: 20 } }, from: { run: 'old', at: 'phaseB' } },
+    ]);
     expect(JSON.parse(ran.out)).toEqual({ run: 'r1', started: true });
   });
 
@@ -75,11 +79,17 @@ describe('run', () => {
     expect(ran.out).toMatch(/Gate B +gain over phaseA ≥ \+7 points/);
     expect(ran.out).toMatch(/Cost +\$\d/);
     const json = await ratchet(['run', 'strategyqa-phi35', '--dry-run', '--json'], { context });
-    expect(JSON.parse(json.out)).toMatchObject({ dryRun: true, recipe: { name: 'strategyqa-phi35' }, teacherSimulated: true });
+    expect(JSON.parse(json.out)).toMatchObject({
+      dryRun: true,
+      recipe: { name: 'strategyqa-phi35' },
+      teacherSimulated: true,
+    });
   });
 
   it('follows to the end and prints the table of phases', async () => {
-    const ran = await ratchet(['run', 'demo', '--interval', '0.1'], { programmes: { snapshot: series(training(5), training(31), finished()) } });
+    const ran = await ratchet(['run', 'demo', '--interval', '0.1'], {
+      programmes: { snapshot: series(training(5), training(31), finished()) },
+    });
     expect(ran.code).toBe(0);
     expect(ran.out).toMatch(/training: A1 · 31\/100 · loss 0\.48 · 1,240 tokens\/s · checkpoint 10 · ETA 2 min/);
     expect(ran.out).toMatch(/Phase B, try 2 +70\.7 % +67\.2–74\.0 % +486\/687/);
@@ -93,7 +103,9 @@ describe('run', () => {
     ['phaseA', 'terminated', 3],
   ] as const)('a run that ends as %s (%s) exits with %i', async (stage, closed, code) => {
     const last = finished();
-    const ran = await ratchet(['run', 'demo'], { programmes: { snapshot: series({ ...last, closed, state: { ...last.state, stage } }) } });
+    const ran = await ratchet(['run', 'demo'], {
+      programmes: { snapshot: series({ ...last, closed, state: { ...last.state, stage } }) },
+    });
     expect(ran.code).toBe(code);
   });
 
@@ -114,69 +126,63 @@ describe('run', () => {
     expect(ran.calls).toContainEqual([
       'decide',
       'r1',
-      expect.objectContaining({ gate: 'B', choice: 'fix', note: 'because', remedies: { filtering: 'keep-all', balance: 'upsample', sharedTemplate: true }, evidence: gatesView().open?.digest }),
+      expect.objectContaining({
+        gate: 'B',
+        choice: 'fix',
+        note: 'because',
+        remedies: { filtering: 'keep-all', balance: 'upsample', sharedTemplate: true },
+        evidence: gatesView().open?.digest,
+      }),
     ]);
   });
 
   it('Ctrl-C detaches, and says how to go on', async () => {
-    const ran = await ratchet(['run', 'demo', '--id', 'r1'], { programmes: { snapshot: series(training(1)) }, context: { interrupt: () => AbortSignal.abort('SIGINT') } });
+    const ran = await ratchet(['run', 'demo', '--id', 'r1'], {
+      programmes: { snapshot: series(training(1)) },
+      context: { interrupt: () => AbortSignal.abort('SIGINT') },
+    });
     expect(ran.code).toBe(130);
     expect(ran.out).toMatch(/the run goes on.*ratchet watch r1/);
   });
 
   it('brings the embedded stack up, says so on stderr, and ends it with --down', async () => {
     let up = false;
-    const stack = { embedded: () => true, isUp: () => up, upDetached: () => Promise.resolve().then(() => { up = true; }), down: () => Promise.resolve().then(() => { up = false; return ['temporal']; }) };
-    const { context } = { context: { stack: { ...stack, upAttached: () => Promise.resolve(), doctor: () => Promise.resolve([]), services: () => [], uiAddress: () => '' } } };
-    const ran = await ratchet(['run', 'demo', '--down', '--json'], { context, programmes: { snapshot: series(finished()) } });
+    const stack = {
+      embedded: () => true,
+      isUp: () => up,
+      upDetached: () =>
+        Promise.resolve().then(() => {
+          up = true;
+        }),
+      down: () =>
+        Promise.resolve().then(() => {
+          up = false;
+          return ['temporal'];
+        }),
+    };
+    const { context } = {
+      context: {
+        stack: {
+          ...stack,
+          upAttached: () => Promise.resolve(),
+          doctor: () => Promise.resolve([]),
+          services: () => [],
+          uiAddress: () => '',
+        },
+      },
+    };
+    const ran = await ratchet(['run', 'demo', '--down', '--json'], {
+      context,
+      programmes: { snapshot: series(finished()) },
+    });
     expect(ran.err).toMatch(/stack is not up; starting it/);
-    expect(ran.out.trim().split('\n').map((line) => (JSON.parse(line) as { kind: string }).kind)).toContain('summary');
+    expect(
+      ran.out
+        .trim()
+        .split('\n')
+        .map((line) => (JSON.parse(line) as { kind: string }).kind),
+    ).toContain('summary');
     expect(up).toBe(false);
-  });
-});
-
-describe('decide', () => {
-  const programmes = { gates: () => Promise.resolve(gatesView()) };
-
-  it('names the evidence of the open gate, and reads remedies as YAML', async () => {
-    const ran = await ratchet(['decide', 'r1', 'b', 'fix', '--set', 'balance=upsample', '--set', 'earlyStopping={patienceEpochs: 2, heldOutShare: 0.1}', '--by', 'Ada'], { programmes });
-    expect(ran.code).toBe(0);
-    expect(ran.calls[0]).toEqual(['decide', 'r1', { gate: 'B', choice: 'fix', by: 'Ada', remedies: { balance: 'upsample', earlyStopping: { patienceEpochs: 2, heldOutShare: 0.1 } }, evidence: gatesView().open?.digest }]);
-  });
-
-  it('reads a new template from a file', async () => {
-    const file = join(mkdtempSync(join(tmpdir(), 'ratchet-')), 'prompt.txt');
-    writeFileSync(file, 'Question: {question}\nDraft: {draft}\nThink:');
-    const ran = await ratchet(['decide', 'r1', 'B', 'redesign', '--set', `templates.reasoning=@${file}`], { programmes });
-    expect(ran.calls[0]?.[2]).toMatchObject({ remedies: { templates: { reasoning: 'Question: {question}\nDraft: {draft}\nThink:' } } });
-  });
-
-  it.each([
-    [['--set', 'balance=sideways'], /balance/],
-    [['--set', 'balanse=upsample'], /balanse/],
-    [['--set', 'balance'], /expected remedy=value/],
-    [['--set', 'templates.reasoning=@/no/such/file'], /no such file/],
-  ])('refuses %j before anything is sent', async (more, message) => {
-    const ran = await ratchet(['decide', 'r1', 'B', 'fix', ...more], { programmes });
-    expect(ran.code).toBe(2);
-    expect(ran.err).toMatch(message);
-    expect(ran.calls).toEqual([['close']]);
-  });
-
-  it('overrides only when told so', async () => {
-    const refused = await ratchet(['decide', 'r1', 'B', 'approve', '--note', 'x'], { programmes });
-    expect(refused.code).toBe(2);
-    expect(refused.err).toMatch(/did not pass \(fail\).*--override --note/s);
-    const taken = await ratchet(['decide', 'r1', 'B', 'approve', '--override', '--note', 'x', '--json'], { programmes });
-    expect(taken.code).toBe(0);
-    expect(JSON.parse(taken.out)).toMatchObject({ choice: 'approve', note: 'x', accepted: true });
-  });
-
-  it('shows the workflow’s own refusal', async () => {
-    const decide = () => Promise.reject(badInput('The decision was refused: gate B is not open'));
-    const ran = await ratchet(['decide', 'r1', 'B', 'abort'], { programmes: { ...programmes, decide } });
-    expect(ran.code).toBe(2);
-    expect(ran.err).toMatch(/gate B is not open/);
   });
 });
 
@@ -184,11 +190,27 @@ describe('everything that prints gives JSON', () => {
   it.each<[string[], Parameters<typeof ratchet>[1]]>([
     [['recipes', '--json'], {}],
     [['validate', 'demo', '--json'], {}],
-    [['status', '--json'], { programmes: { list: () => Promise.resolve([{ run: 'r', recipe: 'demo', status: 'running', stage: 'phaseA', gate: '', startedAt: '', closedAt: null }]) } }],
+    [
+      ['status', '--json'],
+      {
+        programmes: {
+          list: () =>
+            Promise.resolve([
+              { run: 'r', recipe: 'demo', status: 'running', stage: 'phaseA', gate: '', startedAt: '', closedAt: null },
+            ]),
+        },
+      },
+    ],
     [['status', 'r1', '--json'], { programmes: { status: () => Promise.resolve(finished().state) } }],
     [['gates', 'r1', '--json'], { programmes: { gates: () => Promise.resolve(gatesView()) } }],
     [['cancel', 'r1', '--json'], {}],
-    [['report', 'r1', '--json'], { programmes: { status: () => Promise.resolve(finished().state) }, context: { writeReport: () => Promise.resolve('/tmp/report.html') } }],
+    [
+      ['report', 'r1', '--json'],
+      {
+        programmes: { status: () => Promise.resolve(finished().state) },
+        context: { writeReport: () => Promise.resolve('/tmp/report.html') },
+      },
+    ],
   ])('%j', async (line, fakes) => {
     const ran = await ratchet(line, fakes);
     expect(ran.err).toBe('');
@@ -197,15 +219,23 @@ describe('everything that prints gives JSON', () => {
   });
 
   it('watch as lines, with evidence and the end', async () => {
-    const ran = await ratchet(['watch', 'r1', '--json', '--wait', '--interval', '0.1'], { programmes: { snapshot: series(training(5), atGateB(), finished()) } });
-    const kinds = ran.out.trim().split('\n').map((line) => (JSON.parse(line) as { kind: string }).kind);
+    const ran = await ratchet(['watch', 'r1', '--json', '--wait', '--interval', '0.1'], {
+      programmes: { snapshot: series(training(5), atGateB(), finished()) },
+    });
+    const kinds = ran.out
+      .trim()
+      .split('\n')
+      .map((line) => (JSON.parse(line) as { kind: string }).kind);
     expect(kinds).toEqual(expect.arrayContaining(['stage', 'progress', 'phase', 'gate', 'decision', 'end', 'summary']));
   });
 });
 
 it('report of a run that Temporal has forgotten comes from the bucket', async () => {
   const status = () => Promise.reject(badInput('There is no run r1'));
-  const context = { storedState: () => Promise.resolve(finished().state), writeReport: () => Promise.resolve('/tmp/r/report.html') };
+  const context = {
+    storedState: () => Promise.resolve(finished().state),
+    writeReport: () => Promise.resolve('/tmp/r/report.html'),
+  };
   const ran = await ratchet(['report', 'r1', '--open-path'], { programmes: { status }, context });
   expect(ran.out).toBe('/tmp/r/report.html\n');
 });

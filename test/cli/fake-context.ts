@@ -4,12 +4,19 @@ import { runCommand } from '../../cli/program.ts';
 import type { Programmes } from '../../cli/temporal/programmes.ts';
 import type { Snapshot } from '../../cli/temporal/snapshot.ts';
 import type { Decision } from '../../domain/gate-types.ts';
+import type { GatesView } from '../../workflows/messages.ts';
 import { referenceRun } from '../activities/reports/reference-run.ts';
 
 /** What a command printed and asked for. */
 export type Ran = { code: ExitCode; out: string; err: string; calls: unknown[][] };
 
-export type Fakes = { programmes?: Partial<Programmes>; context?: Partial<Context>; env?: Record<string, string>; answers?: string[]; interactive?: boolean };
+export type Fakes = {
+  programmes?: Partial<Programmes>;
+  context?: Partial<Context>;
+  env?: Record<string, string>;
+  answers?: string[];
+  interactive?: boolean;
+};
 
 const refuse = (what: string) => () => {
   throw new Error(`${what} was not expected here`);
@@ -18,10 +25,12 @@ const refuse = (what: string) => () => {
 /** Runs one command line without a server: what it reaches for and was not given is an error. */
 export async function ratchet(line: string[], fakes: Fakes = {}): Promise<Ran> {
   const ran: Ran = { code: 0, out: '', err: '', calls: [] };
-  const record = (name: string) => (...args: unknown[]) => {
-    ran.calls.push([name, ...args]);
-    return Promise.resolve();
-  };
+  const record =
+    (name: string) =>
+    (...args: unknown[]) => {
+      ran.calls.push([name, ...args]);
+      return Promise.resolve();
+    };
   const programmes: Programmes = {
     start: record('start'),
     status: refuse('status'),
@@ -29,7 +38,14 @@ export async function ratchet(line: string[], fakes: Fakes = {}): Promise<Ran> {
     snapshot: refuse('snapshot'),
     decide: (run, decision) => {
       ran.calls.push(['decide', run, decision]);
-      return Promise.resolve({ ...decision, at: '2026-03-02T10:00:00.000Z', attempt: 1, accepted: true, override: false, source: 'update' } satisfies Decision);
+      return Promise.resolve({
+        ...decision,
+        at: '2026-03-02T10:00:00.000Z',
+        attempt: 1,
+        accepted: true,
+        override: false,
+        source: 'update',
+      } satisfies Decision);
     },
     cancel: record('cancel'),
     list: refuse('list'),
@@ -39,8 +55,12 @@ export async function ratchet(line: string[], fakes: Fakes = {}): Promise<Ran> {
   const answers = [...(fakes.answers ?? [])];
   const context: Context = {
     terminal: {
-      out: (text) => { ran.out += text; },
-      err: (text) => { ran.err += text; },
+      out: (text) => {
+        ran.out += text;
+      },
+      err: (text) => {
+        ran.err += text;
+      },
       interactive: fakes.interactive ?? false,
       columns: () => 100,
       colour: false,
@@ -75,7 +95,13 @@ export async function ratchet(line: string[], fakes: Fakes = {}): Promise<Ran> {
 /** The reference run as a watcher would see it at its end. */
 export function finished(): Snapshot {
   const { state } = referenceRun();
-  return { state, gates: { open: null, waitingSince: null }, activities: [], closed: 'completed', at: '2026-03-02T19:24:00.000Z' };
+  return {
+    state,
+    gates: { open: null, waitingSince: null },
+    activities: [],
+    closed: 'completed',
+    at: '2026-03-02T19:24:00.000Z',
+  };
 }
 
 /** The same run while its first Gate B waits for a person. */
@@ -83,14 +109,38 @@ export function atGateB(): Snapshot {
   const { state } = referenceRun();
   const phases = state.phases.slice(0, 2);
   const open = phases[1]?.evidence ?? null;
-  const waiting = { ...state, stage: 'phaseB' as const, waiting: 'B' as const, phases, decisions: state.decisions.slice(0, 1), finishedAt: null, conclusion: null };
-  return { state: waiting, gates: { open, waitingSince: '2026-03-02T12:00:00.000Z' }, activities: [], closed: null, at: '2026-03-02T12:30:00.000Z' };
+  const waiting = {
+    ...state,
+    stage: 'phaseB' as const,
+    waiting: 'B' as const,
+    phases,
+    decisions: state.decisions.slice(0, 1),
+    finishedAt: null,
+    conclusion: null,
+  };
+  return {
+    state: waiting,
+    gates: { open, waitingSince: '2026-03-02T12:00:00.000Z' },
+    activities: [],
+    closed: null,
+    at: '2026-03-02T12:30:00.000Z',
+  };
 }
 
 /** The same run while Phase A trains. */
 export function training(done: number): Snapshot {
   const { state } = referenceRun();
-  const progress = { kind: 'sft' as const, label: 'A1', done, total: 100, loss: 0.48, tokensPerSecond: 1240, etaSeconds: 120, checkpointStep: 10, startedAt: 0 };
+  const progress = {
+    kind: 'sft' as const,
+    label: 'A1',
+    done,
+    total: 100,
+    loss: 0.48,
+    tokensPerSecond: 1240,
+    etaSeconds: 120,
+    checkpointStep: 10,
+    startedAt: 0,
+  };
   return {
     state: { ...state, stage: 'phaseA', phases: [], decisions: [], finishedAt: null, conclusion: null, promoted: null },
     gates: { open: null, waitingSince: null },
@@ -99,3 +149,14 @@ export function training(done: number): Snapshot {
     at: '2026-03-02T08:03:07.000Z',
   };
 }
+
+/** What the `gates` query answers at that gate. */
+export const gatesView = (): GatesView => {
+  const { state, gates } = atGateB();
+  return {
+    open: gates.open,
+    waitingSince: gates.waitingSince,
+    history: state.phases.flatMap(({ evidence }) => evidence ?? []),
+    decisions: state.decisions,
+  };
+};

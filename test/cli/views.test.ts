@@ -29,15 +29,22 @@ describe('live view', () => {
   });
 
   it('shows a waiting gate, and a lost worker', () => {
-    expect(liveView(atGateB(), plain).join('\n')).toMatch(/Gate B waits for a decision since 12:00 UTC; recommended: fix/);
+    expect(liveView(atGateB(), plain).join('\n')).toMatch(
+      /Gate B waits for a decision since 12:00 UTC; recommended: fix/,
+    );
     const lost = training(50);
-    lost.activities = lost.activities.map((activity) => ({ ...activity, attempt: 3, running: false, failure: 'activity Heartbeat timeout' }));
+    lost.activities = lost.activities.map((activity) => ({
+      ...activity,
+      attempt: 3,
+      running: false,
+      failure: 'activity Heartbeat timeout',
+    }));
     expect(liveView(lost, plain).join('\n')).toMatch(/waiting for a worker try 3 after: activity Heartbeat timeout/);
   });
 
   it('tells what a hostile label would do to a terminal instead of doing it', () => {
     const hostile = training(1);
-    hostile.activities[0]?.progress && (hostile.activities[0].progress.label = '\u001b[2Jgone\u202e');
+    for (const { progress } of hostile.activities) if (progress) progress.label = '\u001b[2Jgone\u202e';
     expect(liveView(hostile, plain).join('\n')).not.toMatch(/\u001b|\u202e/u);
   });
 });
@@ -59,12 +66,20 @@ describe('plain lines', () => {
 describe('screen', () => {
   it('redraws over the last frame without clearing first, and only when something changed', () => {
     const written: string[] = [];
-    const screen = createScreen({ out: (text) => written.push(text), err: () => undefined, interactive: true, columns: () => 10, colour: true });
+    const screen = createScreen({
+      out: (text) => written.push(text),
+      err: () => undefined,
+      interactive: true,
+      columns: () => 10,
+      colour: true,
+    });
     screen.draw(['a', 'b']);
     screen.draw(['a', 'b']);
     screen.draw(['a', 'a line that is too long']);
     expect(written).toHaveLength(2);
-    expect(written[1]).toBe('\u001b[2A\ra\u001b[K\na line th\u001b[0m\u001b[K\n\u001b[J'.replace('a line th\u001b', 'a line th\u001b'));
+    expect(written[1]).toBe(
+      '\u001b[2A\ra\u001b[K\na line th\u001b[0m\u001b[K\n\u001b[J'.replace('a line th\u001b', 'a line th\u001b'),
+    );
     screen.done();
     expect(written.at(-1)).toBe('\u001b[?25h');
   });
@@ -80,10 +95,18 @@ describe('screen', () => {
 describe('summary', () => {
   it('has a row per attempt with interval, verdict, time and decision, and says where the report is', () => {
     const { state } = finished();
-    const report = { html: state.phases[0]?.corpus, json: state.phases[0]?.corpus, path: '/home/r/report.html' } as typeof state.report;
+    const report = {
+      html: state.phases[0]?.corpus,
+      json: state.phases[0]?.corpus,
+      path: '/home/r/report.html',
+    } as typeof state.report;
     const lines = summary({ ...state, report }, plain);
-    expect(lines.find((line) => line.startsWith('Phase A'))).toMatch(/59\.4 % +55\.7–63\.0 % +408\/687 +pass +1 h 36 min +approve by policy/);
-    expect(lines.find((line) => line.startsWith('Phase B '))).toMatch(/51\.5 % .*354\/687 +fail .*fix \(filtering keep-all, balance upsample/);
+    expect(lines.find((line) => line.startsWith('Phase A'))).toMatch(
+      /59\.4 % +55\.7–63\.0 % +408\/687 +pass +1 h 36 min +approve by policy/,
+    );
+    expect(lines.find((line) => line.startsWith('Phase B '))).toMatch(
+      /51\.5 % .*354\/687 +fail .*fix \(filtering keep-all, balance upsample/,
+    );
     expect(lines).toContain('Time     11 h 24 min, of which 8 h 54 min on the training device');
     expect(lines).toContain('Report   /home/r/report.html');
   });
@@ -96,7 +119,15 @@ describe('summary', () => {
 
   it('holds for a run that failed before it had anything', () => {
     const { state } = finished();
-    const early = { ...state, stage: 'failed' as const, phases: [], baseEvaluation: null, teacher: null, decisions: [], conclusion: 'Failed (no such file) during data.' };
+    const early = {
+      ...state,
+      stage: 'failed' as const,
+      phases: [],
+      baseEvaluation: null,
+      teacher: null,
+      decisions: [],
+      conclusion: 'Failed (no such file) during data.',
+    };
     expect(summary(early, plain)[0]).toMatch(/failed – Failed \(no such file\)/);
   });
 });
@@ -105,12 +136,18 @@ describe('asking at a gate', () => {
   const asked = async (answers: string[], open = openGate()) => {
     const told: string[] = [];
     const left = [...answers];
-    const decision = await askDecision(open, () => Promise.resolve(left.shift() ?? ''), (text) => told.push(text));
+    const decision = await askDecision(
+      open,
+      () => Promise.resolve(left.shift() ?? ''),
+      (text) => told.push(text),
+    );
     return { decision, told: told.join(''), left };
   };
 
   it('shows criteria and findings first', () => {
-    expect(evidenceText(openGate(), plain).join('\n')).toMatch(/Gate B: ✗ fail[\s\S]*found +lost-to-filtering[\s\S]*ruled out +truncation[\s\S]*Recommended: fix \(filtering keep-all/);
+    expect(evidenceText(openGate(), plain).join('\n')).toMatch(
+      /Gate B: ✗ fail[\s\S]*found +lost-to-filtering[\s\S]*ruled out +truncation[\s\S]*Recommended: fix \(filtering keep-all/,
+    );
   });
 
   it('takes beginnings of words, and asks again after a wrong one', async () => {
@@ -121,7 +158,10 @@ describe('asking at a gate', () => {
   });
 
   it('asks why for an override, and goes back without an answer', async () => {
-    expect((await asked(['approve', '', 'approve', 'we take it'])).decision).toMatchObject({ choice: 'approve', note: 'we take it' });
+    expect((await asked(['approve', '', 'approve', 'we take it'])).decision).toMatchObject({
+      choice: 'approve',
+      note: 'we take it',
+    });
   });
 
   it('takes other remedies, and asks again when they are none', async () => {
@@ -132,5 +172,13 @@ describe('asking at a gate', () => {
 });
 
 it('tables align by visible width', () => {
-  expect(textTable([['a', '1', 'x'], ['bbb', '22', 'y']], [1])).toEqual(['a     1  x', 'bbb  22  y']);
+  expect(
+    textTable(
+      [
+        ['a', '1', 'x'],
+        ['bbb', '22', 'y'],
+      ],
+      [1],
+    ),
+  ).toEqual(['a     1  x', 'bbb  22  y']);
 });

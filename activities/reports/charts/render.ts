@@ -33,7 +33,11 @@ const look = {
  *
  * @param caption what the picture shows, for people who cannot see it too
  */
-export async function chart(draw: Draw, caption: string, options: { note?: string; wide?: number } = {}): Promise<Html> {
+export async function chart(
+  draw: Draw,
+  caption: string,
+  options: { note?: string; wide?: number } = {},
+): Promise<Html> {
   const wide = await render(draw(options.wide ?? 896));
   const narrow = await render(draw(340));
   return html`<figure class="chart" role="group" aria-label="${caption}">

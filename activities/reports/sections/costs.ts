@@ -10,14 +10,31 @@ const hours = (value: number | null) => (value === null ? '–' : duration(value
 export function costsSection({ costs, teacher }: ReportData): Html {
   const planned = costs.rows.reduce((sum, { plannedHours }) => sum + (plannedHours ?? 0), 0);
   const time = [
-    ...costs.rows.map(({ part, gpuSeconds, plannedHours }) => [part, duration(gpuSeconds), hours(plannedHours), usd((gpuSeconds / 3600) * costs.gpuHourUsd)]),
+    ...costs.rows.map(({ part, gpuSeconds, plannedHours }) => [
+      part,
+      duration(gpuSeconds),
+      hours(plannedHours),
+      usd((gpuSeconds / 3600) * costs.gpuHourUsd),
+    ]),
     [html`<strong>Together</strong>`, duration(costs.gpuSeconds), hours(planned), usd(costs.gpuUsd)],
   ];
   const estimate = costs.estimate;
   const total = costs.teacherUsd + costs.gpuUsd;
   const money = [
-    [`Teacher${teacher?.simulated ? ' (simulated)' : ''}, ${count(costs.teacherCalls)} calls`, usd(costs.teacherUsd), estimate ? usd(estimate.teacherUsd) : '–', costs.plannedTeacherUsd === null ? '–' : usd(costs.plannedTeacherUsd), costs.capUsd === null ? '–' : usd(costs.capUsd)],
-    [`GPU, ${duration(costs.gpuSeconds)}`, usd(costs.gpuUsd), estimate ? usd(Math.max(0, estimate.totalUsd - estimate.teacherUsd)) : '–', '–', '–'],
+    [
+      `Teacher${teacher?.simulated ? ' (simulated)' : ''}, ${count(costs.teacherCalls)} calls`,
+      usd(costs.teacherUsd),
+      estimate ? usd(estimate.teacherUsd) : '–',
+      costs.plannedTeacherUsd === null ? '–' : usd(costs.plannedTeacherUsd),
+      costs.capUsd === null ? '–' : usd(costs.capUsd),
+    ],
+    [
+      `GPU, ${duration(costs.gpuSeconds)}`,
+      usd(costs.gpuUsd),
+      estimate ? usd(Math.max(0, estimate.totalUsd - estimate.teacherUsd)) : '–',
+      '–',
+      '–',
+    ],
     [html`<strong>Together</strong>`, usd(total), estimate ? usd(estimate.totalUsd) : '–', '–', '–'],
   ];
   const numbers = (...titles: string[]) => titles.map((title) => ({ title, number: true }));

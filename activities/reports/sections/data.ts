@@ -13,7 +13,10 @@ const total = ({ yes, no }: ClassCounts) => yes + no;
 export function dataSection(data: ReportData): Html {
   const groups: [string, DataReport][] = [
     ...(data.data.prepared === null ? [] : [['Questions', data.data.prepared] as [string, DataReport]]),
-    ...data.phases.map(({ phase, attempt, dataReport }): [string, DataReport] => [`Corpus of ${attemptLabel(phase, attempt)}`, dataReport]),
+    ...data.phases.map(({ phase, attempt, dataReport }): [string, DataReport] => [
+      `Corpus of ${attemptLabel(phase, attempt)}`,
+      dataReport,
+    ]),
   ];
   if (groups.length === 0) return html``;
   return section(
@@ -28,17 +31,24 @@ function bar(counts: ClassCounts): Html {
   const n = total(counts);
   if (n === 0) return html`<span class="empty">empty</span>`;
   const yes = (100 * counts.yes) / n;
-  return html`<span class="balance" role="img" aria-label="${share(counts.yes, n)} yes"><span style="width:${yes.toFixed(2)}%"></span></span>
-    <span class="balance-text">${percent(counts.yes / n)} yes <span class="of">${count(counts.yes)} / ${count(counts.no)}</span></span>`;
+  return html`<span class="balance" role="img" aria-label="${share(counts.yes, n)} yes"
+      ><span style="width:${yes.toFixed(2)}%"></span
+    ></span>
+    <span class="balance-text"
+      >${percent(counts.yes / n)} yes <span class="of">${count(counts.yes)} / ${count(counts.no)}</span></span
+    >`;
 }
 
 function removedWords({ before, after, removed }: DataStep): Html {
   const some = removed.filter(({ counts }) => total(counts) > 0);
   const added = { yes: Math.max(0, after.yes - before.yes), no: Math.max(0, after.no - before.no) };
-  if (some.length === 0 && total(added) > 0) return html`added ${count(total(added))} <span class="of">${count(added.yes)} yes / ${count(added.no)} no</span>`;
+  if (some.length === 0 && total(added) > 0)
+    return html`added ${count(total(added))} <span class="of">${count(added.yes)} yes / ${count(added.no)} no</span>`;
   if (some.length === 0) return html`<span class="empty">nothing</span>`;
   return html`${some.map(
-    ({ reason, counts }, index) => html`${index === 0 ? '' : '; '}${count(total(counts))} ${reason} <span class="of">${count(counts.yes)} yes / ${count(counts.no)} no</span>`,
+    ({ reason, counts }, index) =>
+      html`${index === 0 ? '' : '; '}${count(total(counts))} ${reason}
+        <span class="of">${count(counts.yes)} yes / ${count(counts.no)} no</span>`,
   )}`;
 }
 
@@ -52,7 +62,11 @@ function balanceTable(groups: [string, DataReport][]): Html {
     ]),
   );
   if (rows.length === 0) return html``;
-  return table([{ title: 'step' }, { title: 'before' }, { title: 'after' }, { title: 'removed or added' }], rows, 'Class balance before and after each step');
+  return table(
+    [{ title: 'step' }, { title: 'before' }, { title: 'after' }, { title: 'removed or added' }],
+    rows,
+    'Class balance before and after each step',
+  );
 }
 
 const classWords: Record<ResponseClass, string> = {
@@ -76,27 +90,63 @@ function qualityTables(data: ReportData): Html {
     share(draft.unparsable, draft.n),
     share(draft.lenient, draft.n),
   ]);
-  const draftColumns = [{ title: 'drafts' }, ...['n', 'right', 'truncated', 'unparsable', 'read leniently'].map((title) => ({ title, number: true }))];
+  const draftColumns = [
+    { title: 'drafts' },
+    ...['n', 'right', 'truncated', 'unparsable', 'read leniently'].map((title) => ({ title, number: true })),
+  ];
   const shown = responses ? (Object.keys(classWords) as ResponseClass[]) : [];
   const n = responses?.n ?? 0;
   return html`${quality.length === 0 ? null : table(draftColumns, quality, 'Quality of the drafts')}
-  ${responses
-    ? html`<h3>Teacher responses${data.teacher?.simulated ? html` <span class="badge simulated">simulated teacher</span>` : null}</h3>
-        ${table(
-          [{ title: 'teacher' }, { title: 'n', number: true }, ...shown.map((name) => ({ title: classWords[name], number: true })), { title: 'read leniently', number: true }],
-          [[data.teacher?.name ?? 'teacher', count(n), ...shown.map((name) => part(responses.byClass[name], n)), part(responses.lenient, n)]],
-          'Teacher responses by class',
-        )}`
-    : null}`;
+  ${
+    responses
+      ? html`<h3>
+            Teacher
+            responses${data.teacher?.simulated ? html` <span class="badge simulated">simulated teacher</span>` : null}
+          </h3>
+          ${table(
+            [
+              { title: 'teacher' },
+              { title: 'n', number: true },
+              ...shown.map((name) => ({ title: classWords[name], number: true })),
+              { title: 'read leniently', number: true },
+            ],
+            [
+              [
+                data.teacher?.name ?? 'teacher',
+                count(n),
+                ...shown.map((name) => part(responses.byClass[name], n)),
+                part(responses.lenient, n),
+              ],
+            ],
+            'Teacher responses by class',
+          )}`
+      : null
+  }`;
 }
 
 function pairsTable(groups: [string, DataReport][]): Html {
   const rows = groups.flatMap(([name, { pairs }]) =>
     pairs === undefined
       ? []
-      : [[name, count(pairs.n), share(pairs.flipped, pairs.n), count(pairs.duplicates), count(pairs.meanChosenChars), count(pairs.meanRejectedChars)]],
+      : [
+          [
+            name,
+            count(pairs.n),
+            share(pairs.flipped, pairs.n),
+            count(pairs.duplicates),
+            count(pairs.meanChosenChars),
+            count(pairs.meanRejectedChars),
+          ],
+        ],
   );
   if (rows.length === 0) return html``;
-  const titles = ['pairs', 'flipped (draft was right)', 'duplicates dropped', 'characters chosen', 'characters rejected'];
-  return html`<h3>Preference pairs</h3>${table([{ title: 'corpus' }, ...titles.map((title) => ({ title, number: true }))], rows, 'Preference pairs')}`;
+  const titles = [
+    'pairs',
+    'flipped (draft was right)',
+    'duplicates dropped',
+    'characters chosen',
+    'characters rejected',
+  ];
+  return html`<h3>Preference pairs</h3>
+    ${table([{ title: 'corpus' }, ...titles.map((title) => ({ title, number: true }))], rows, 'Preference pairs')}`;
 }

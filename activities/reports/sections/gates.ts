@@ -23,14 +23,31 @@ export function gatesSection(data: ReportData): Html {
     'Gates and decisions',
     'A phase becomes the new base only here. What was refused is kept too.',
     html`${data.gates.map(gateCard)}
-    ${stray.length === 0
-      ? null
-      : html`<article class="card"><h3>Sent when no such gate was open</h3><ol class="decisions">${stray.map(decisionItem)}</ol></article>`}
-    ${data.unreadable.length === 0
-      ? null
-      : html`<article class="card"><h3>Signals that could not be read</h3><ol class="decisions">${data.unreadable.map(
-          ({ at, text, refusal }) => html`<li class="refused"><code>${text}</code><span class="refusal">${refusal}</span><span class="who">${instant(at)}</span></li>`,
-        )}</ol></article>`}`,
+    ${
+      stray.length === 0
+        ? null
+        : html`<article class="card">
+            <h3>Sent when no such gate was open</h3>
+            <ol class="decisions">
+              ${stray.map(decisionItem)}
+            </ol>
+          </article>`
+    }
+    ${
+      data.unreadable.length === 0
+        ? null
+        : html`<article class="card">
+            <h3>Signals that could not be read</h3>
+            <ol class="decisions">
+              ${data.unreadable.map(
+                ({ at, text, refusal }) =>
+                  html`<li class="refused">
+                    <code>${text}</code><span class="refusal">${refusal}</span><span class="who">${instant(at)}</span>
+                  </li>`,
+              )}
+            </ol>
+          </article>`
+    }`,
   );
 }
 
@@ -38,20 +55,42 @@ function gateCard({ evidence, decisions, outcome }: GateReport): Html {
   const overridden = decisions.some(({ accepted, override }) => accepted && override);
   const { recommendation } = evidence;
   return html`<article class="${overridden ? 'card overridden' : 'card'}">
-    <h3>Gate ${attemptLabel(evidence.gate, evidence.attempt)} ${verdictBadge(evidence.verdict)} ${overridden ? html`<span class="badge override">overridden</span>` : null}</h3>
-    <ul class="criteria">${evidence.criteria.map((criterion) => html`<li>${verdictBadge(criterion.verdict)} <span>${criterion.text}</span></li>`)}</ul>
-    ${evidence.diagnosis.length === 0 ? null : html`<h4>Diagnosis</h4><ul class="findings">${evidence.diagnosis.map(finding)}</ul>`}
+    <h3>
+      Gate ${attemptLabel(evidence.gate, evidence.attempt)} ${verdictBadge(evidence.verdict)}
+      ${overridden ? html`<span class="badge override">overridden</span>` : null}
+    </h3>
+    <ul class="criteria">
+      ${evidence.criteria.map((criterion) => html`<li>${verdictBadge(criterion.verdict)} <span>${criterion.text}</span></li>`)}
+    </ul>
+    ${
+      evidence.diagnosis.length === 0
+        ? null
+        : html`<h4>Diagnosis</h4>
+            <ul class="findings">
+              ${evidence.diagnosis.map(finding)}
+            </ul>`
+    }
     <h4>Decision</h4>
-    <p class="recommended">Recommended: <strong>${recommendation.choice}</strong>${recommendation.remedies ? html` (${remedyWords(recommendation.remedies)})` : null}. ${recommendation.reason}</p>
-    ${decisions.length === 0
-      ? html`<p class="open">${outcome === 'pending' ? 'Not decided yet.' : 'No decision is on record.'}</p>`
-      : html`<ol class="decisions">${decisions.map(decisionItem)}</ol>`}
+    <p class="recommended">
+      Recommended:
+      <strong>${recommendation.choice}</strong
+      >${recommendation.remedies ? html` (${remedyWords(recommendation.remedies)})` : null}. ${recommendation.reason}
+    </p>
+    ${
+      decisions.length === 0
+        ? html`<p class="open">${outcome === 'pending' ? 'Not decided yet.' : 'No decision is on record.'}</p>`
+        : html`<ol class="decisions">
+            ${decisions.map(decisionItem)}
+          </ol>`
+    }
     <p class="note">Evidence <code>${shortDigest(evidence.digest)}</code> · options: ${evidence.options.join(', ')}</p>
   </article>`;
 }
 
 const finding = ({ found, cause, text }: Finding): Html =>
-  html`<li class="${found ? 'found' : 'ruled-out'}"><span class="cause">${found ? 'found' : 'ruled out'}: ${cause.replaceAll('-', ' ')}</span> ${text}</li>`;
+  html`<li class="${found ? 'found' : 'ruled-out'}">
+    <span class="cause">${found ? 'found' : 'ruled out'}: ${cause.replaceAll('-', ' ')}</span> ${text}
+  </li>`;
 
 const byWhom = ({ by, source }: Decision) =>
   source === 'policy' || source === 'deadline' ? sources[source] : `${by ?? 'unnamed'}, ${sources[source]}`;
@@ -63,6 +102,7 @@ function decisionItem(decision: Decision): Html {
     ${decision.accepted && decision.override ? html`<span class="badge override">override</span>` : null}
     ${decision.remedies ? html`with ${remedyWords(decision.remedies)}` : null}
     <span class="who">Gate ${decision.gate}, ${byWhom(decision)}, ${instant(decision.at)}</span>
-    ${decision.note ? html`<q>${decision.note}</q>` : null} ${decision.refusal ? html`<span class="refusal">${decision.refusal}</span>` : null}
+    ${decision.note ? html`<q>${decision.note}</q>` : null}
+    ${decision.refusal ? html`<span class="refusal">${decision.refusal}</span>` : null}
   </li>`;
 }

@@ -21,11 +21,16 @@ export function head(data: ReportData): Html {
     <p class="kicker">ratchet · ${data.recipeName}</p>
     <h1>${data.run}</h1>
     ${data.description === '' ? null : html`<p class="description">${data.description}</p>`}
-    <p class="outcome"><span class="badge ${tone}">${data.waiting === null ? words : `waiting at Gate ${data.waiting}`}</span> ${outcome(data)}</p>
-    ${data.conclusion === null || data.stage === 'done' ? null : html`<p class="conclusion">${data.conclusion}</p>`} ${warnings(data)} ${figures(data)}
+    <p class="outcome">
+      <span class="badge ${tone}">${data.waiting === null ? words : `waiting at Gate ${data.waiting}`}</span>
+      ${outcome(data)}
+    </p>
+    ${data.conclusion === null || data.stage === 'done' ? null : html`<p class="conclusion">${data.conclusion}</p>`}
+    ${warnings(data)} ${figures(data)}
     <p class="facts">
       ${data.base === '' ? null : html`Base <code>${data.base}</code> · `}${data.dataSource === '' ? null : html`data <code>${data.dataSource}</code> · `}
-      started ${instant(data.startedAt)}${data.finishedAt === null ? null : html` · ended ${instant(data.finishedAt)}`} · report of ${instant(data.writtenAt)}
+      started ${instant(data.startedAt)}${data.finishedAt === null ? null : html` · ended ${instant(data.finishedAt)}`}
+      · report of ${instant(data.writtenAt)}
       ${data.from === null ? null : html` · from <code>${data.from.run}</code> at ${data.from.at}`}
     </p>
   </header>`;
@@ -39,18 +44,30 @@ function outcome(data: ReportData): string {
 }
 
 function warnings(data: ReportData): Html {
-  const overrides = data.gates.flatMap((gate) => gate.decisions.filter(({ accepted, override }) => accepted && override));
-  return html`${data.teacher?.simulated
-    ? html`<p class="warning simulated"><strong>The teacher was simulated.</strong> “${data.teacher.name}” answers from the data's own facts with a set error rate. Nothing here says how a real teacher model would have done.</p>`
-    : null}
+  const overrides = data.gates.flatMap((gate) =>
+    gate.decisions.filter(({ accepted, override }) => accepted && override),
+  );
+  return html`${
+    data.teacher?.simulated
+      ? html`<p class="warning simulated">
+          <strong>The teacher was simulated.</strong> “${data.teacher.name}” answers from the data's own facts with a
+          set error rate. Nothing here says how a real teacher model would have done.
+        </p>`
+      : null
+  }
   ${overrides.map(
-    (decision) => html`<p class="warning override"><strong>Gate ${decision.gate} was overridden.</strong> It had not passed; ${decision.by ?? 'somebody unnamed'} approved it${decision.note ? html`: “${decision.note}”` : '.'}</p>`,
+    (decision) =>
+      html`<p class="warning override">
+        <strong>Gate ${decision.gate} was overridden.</strong> It had not passed; ${decision.by ?? 'somebody unnamed'}
+        approved it${decision.note ? html`: “${decision.note}”` : '.'}
+      </p>`,
   )}`;
 }
 
 const standing = (data: ReportData): AccuracyRow | undefined =>
   data.accuracies.find(
-    ({ headline, phase, attempt }) => headline && phase === (data.promoted?.phase ?? null) && attempt === (data.promoted?.attempt ?? 0),
+    ({ headline, phase, attempt }) =>
+      headline && phase === (data.promoted?.phase ?? null) && attempt === (data.promoted?.attempt ?? 0),
   );
 
 function figures(data: ReportData): Html {
@@ -59,14 +76,30 @@ function figures(data: ReportData): Html {
   const first = phaseA === now ? data.accuracies.find(({ phase }) => phase === null) : phaseA;
   const { costs } = data;
   const figure = (value: string, label: string, detail: string) =>
-    html`<div><dt>${label}</dt><dd class="value">${value}</dd><dd class="detail">${detail}</dd></div>`;
+    html`<div>
+      <dt>${label}</dt>
+      <dd class="value">${value}</dd>
+      <dd class="detail">${detail}</dd>
+    </div>`;
   return html`<dl class="figures">
-    ${now
-      ? figure(percent(now.accuracy.estimate), 'accuracy of the model as it stands', `${now.accuracy.successes}/${now.accuracy.n}, 95 % ${percentRange(now.accuracy.low, now.accuracy.high)}`)
-      : figure('–', 'accuracy of the model as it stands', 'not evaluated')}
-    ${now && first && now !== first
-      ? figure(points(now.accuracy.estimate - first.accuracy.estimate).replace(' points', ''), `points against ${first.phase === null ? 'the bare base' : `Phase ${attemptLabel(first.phase, first.attempt)}`}`, `from ${share(first.accuracy.successes, first.accuracy.n)}`)
-      : null}
+    ${
+      now
+        ? figure(
+            percent(now.accuracy.estimate),
+            'accuracy of the model as it stands',
+            `${now.accuracy.successes}/${now.accuracy.n}, 95 % ${percentRange(now.accuracy.low, now.accuracy.high)}`,
+          )
+        : figure('–', 'accuracy of the model as it stands', 'not evaluated')
+    }
+    ${
+      now && first && now !== first
+        ? figure(
+            points(now.accuracy.estimate - first.accuracy.estimate).replace(' points', ''),
+            `points against ${first.phase === null ? 'the bare base' : `Phase ${attemptLabel(first.phase, first.attempt)}`}`,
+            `from ${share(first.accuracy.successes, first.accuracy.n)}`,
+          )
+        : null
+    }
     ${figure(duration(costs.gpuSeconds), 'on the training device', `${duration(costs.elapsedSeconds)} from start to end`)}
     ${figure(usd(costs.teacherUsd + costs.gpuUsd), 'spent', `${count(costs.teacherCalls)} teacher calls ${usd(costs.teacherUsd)}, GPU ${usd(costs.gpuUsd)}`)}
   </dl>`;

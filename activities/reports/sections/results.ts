@@ -70,7 +70,8 @@ export async function targetsSection(data: ReportData): Promise<Html> {
     { title: 'p', number: true },
     { title: 'could show', number: true },
   ];
-  const gain = ({ criterion: { criterion } }: CriterionRow) => criterion.metric === 'gain' || criterion.metric === 'ablation-gain';
+  const gain = ({ criterion: { criterion } }: CriterionRow) =>
+    criterion.metric === 'gain' || criterion.metric === 'ablation-gain';
   const cells = rows.map((row) => {
     const { criterion } = row;
     const asked = criterion.criterion.atLeast;
@@ -88,7 +89,12 @@ export async function targetsSection(data: ReportData): Promise<Html> {
     'targets',
     'Targets against results',
     'Each result as its distance from what its gate asked. An interval wholly right of the line passes, wholly left of it fails; one that crosses it settles nothing.',
-    html`${await chart(criteriaChart(rows), 'Results against targets')} ${table(columns, cells, 'Targets against results')}
-      <p class="note">“Could show” is the smallest effect that this many questions would have shown with 80 % power. p: two-sided and exact, McNemar against no gain or binomial against the threshold, adjusted by Holm over the criteria of its gate.</p>`,
+    html`${await chart(criteriaChart(rows), 'Results against targets')}
+      ${table(columns, cells, 'Targets against results')}
+      <p class="note">
+        “Could show” is the smallest effect that this many questions would have shown with 80 % power. p: two-sided and
+        exact, McNemar against no gain or binomial against the threshold, adjusted by Holm over the criteria of its
+        gate.
+      </p>`,
   );
 }

@@ -24,13 +24,28 @@ export function samplesSection(data: ReportData): Html {
 
 function sample({ kind, question, truth, draft, answers }: Sample, index: number): Html {
   return html`<details class="sample" ${index === 0 ? 'open' : ''}>
-    <summary><span class="kind">${kindWords[kind]}</span> <span class="question">${question}</span> <span class="truth">truth: ${truth}</span></summary>
-    ${draft === null ? null : html`<div class="answer"><p class="by">Student draft</p><pre>${draft}</pre></div>`}
+    <summary>
+      <span class="kind">${kindWords[kind]}</span> <span class="question">${question}</span>
+      <span class="truth">truth: ${truth}</span>
+    </summary>
+    ${
+      draft === null
+        ? null
+        : html`<div class="answer">
+            <p class="by">Student draft</p>
+            <pre>${draft}</pre>
+          </div>`
+    }
     ${answers.map(
-      ({ evaluation, answer, correct, finish, text, cut }) => html`<div class="answer">
-        <p class="by">${evaluation} <span class="badge ${correct ? 'pass' : 'fail'}">${answer ?? 'no answer'}</span>${finish === 'length' ? html` <span class="badge unsure">truncated</span>` : null}</p>
-        <pre>${text === '' ? '(nothing)' : text}${cut ? '\n[cut here; the whole text is in the artefact]' : ''}</pre>
-      </div>`,
+      ({ evaluation, answer, correct, finish, text, cut }) =>
+        html`<div class="answer">
+          <p class="by">
+            ${evaluation}
+            <span class="badge ${correct ? 'pass' : 'fail'}">${answer ?? 'no answer'}</span
+            >${finish === 'length' ? html` <span class="badge unsure">truncated</span>` : null}
+          </p>
+          <pre>${text === '' ? '(nothing)' : text}${cut ? '\n[cut here; the whole text is in the artefact]' : ''}</pre>
+        </div>`,
     )}
   </details>`;
 }

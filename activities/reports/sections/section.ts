@@ -16,13 +16,28 @@ export type Column = { title: string; number?: boolean };
 export function table(columns: Column[], rows: (Html | string)[][], caption: string): Html {
   const cell = (content: Html | string, index: number) => {
     const kind = columns[index]?.number ? 'number' : '';
-    return index === 0 ? html`<th scope="row" class="${kind}">${content}</th>` : html`<td class="${kind}">${content}</td>`;
+    return index === 0
+      ? html`<th scope="row" class="${kind}">${content}</th>`
+      : html`<td class="${kind}">${content}</td>`;
   };
   return html`<div class="scroll" tabindex="0" role="region" aria-label="${caption}">
     <table>
-      <caption class="unseen">${caption}</caption>
-      <thead><tr>${columns.map(({ title, number }) => html`<th scope="col" class="${number ? 'number' : ''}">${title}</th>`)}</tr></thead>
-      <tbody>${rows.map((row) => html`<tr>${row.map(cell)}</tr>`)}</tbody>
+      <caption class="unseen">
+        ${caption}
+      </caption>
+      <thead>
+        <tr>
+          ${columns.map(({ title, number }) => html`<th scope="col" class="${number ? 'number' : ''}">${title}</th>`)}
+        </tr>
+      </thead>
+      <tbody>
+        ${rows.map(
+          (row) =>
+            html`<tr>
+              ${row.map(cell)}
+            </tr>`,
+        )}
+      </tbody>
     </table>
   </div>`;
 }
@@ -37,7 +52,10 @@ export function verdictBadge(verdict: keyof typeof marks): Html {
 /** Names the lines of a plot. One line needs no legend. */
 export function legend(series: Pick<Series, 'name' | 'colour' | 'dash'>[]): Html {
   if (series.length < 2) return html``;
-  return html`<ul class="legend">${series.map(
-    ({ name, colour, dash }) => html`<li><span class="${dash ? 'swatch dashed' : 'swatch'}" style="color:${colour}"></span>${name}</li>`,
-  )}</ul>`;
+  return html`<ul class="legend">
+    ${series.map(
+      ({ name, colour, dash }) =>
+        html`<li><span class="${dash ? 'swatch dashed' : 'swatch'}" style="color:${colour}"></span>${name}</li>`,
+    )}
+  </ul>`;
 }

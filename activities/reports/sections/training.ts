@@ -32,7 +32,8 @@ export async function trainingSection(data: ReportData): Promise<Html> {
     'Training',
     'Loss per optimizer step; long runs are averaged over neighbouring steps. A dashed line is the loss on held-out rows.',
     html`<div class="plots">${plots}</div>
-      ${summaryTable(data.phases)} ${data.phases.map(({ problem }) => (problem === null ? html`` : html`<p class="note">${problem}</p>`))}`,
+      ${summaryTable(data.phases)}
+      ${data.phases.map(({ problem }) => (problem === null ? html`` : html`<p class="note">${problem}</p>`))}`,
   );
 }
 
@@ -51,7 +52,11 @@ async function lossPlot(title: string, attempts: Trained[]): Promise<Html> {
 
 async function preferencePlots(attempt: Trained): Promise<Html> {
   const { curve } = attempt;
-  const one = (name: string, field: 'margin' | 'accuracy'): Series => ({ name, colour: colour(0), points: fieldOf(curve, field) });
+  const one = (name: string, field: 'margin' | 'accuracy'): Series => ({
+    name,
+    colour: colour(0),
+    points: fieldOf(curve, field),
+  });
   const logps: Series[] = [
     { name: 'chosen', colour: colour(0), points: fieldOf(curve, 'chosenLogp') },
     { name: 'rejected', colour: colour(1), points: fieldOf(curve, 'rejectedLogp') },
@@ -61,26 +66,47 @@ async function preferencePlots(attempt: Trained): Promise<Html> {
   ${await plot('Pairs the right way round', [one('accuracy', 'accuracy')], 'share with a positive margin', { reference: 0.5, format: '.0%' })}`;
 }
 
-async function plot(title: string, series: Series[], unit: string, options: { reference?: number; format?: string }): Promise<Html> {
-  return html`<div class="plot"><h3>${title}</h3>${legend(series)}${await chart(linesChart(series, unit, options), title, { wide: 430 })}</div>`;
+async function plot(
+  title: string,
+  series: Series[],
+  unit: string,
+  options: { reference?: number; format?: string },
+): Promise<Html> {
+  return html`<div class="plot">
+    <h3>${title}</h3>
+    ${legend(series)}${await chart(linesChart(series, unit, options), title, { wide: 430 })}
+  </div>`;
 }
 
 function summaryTable(phases: PhaseReport[]): Html {
-  const titles = ['rows', 'steps', 'mean loss', 'lowest held-out loss', 'tokens', 'tokens/s', 'device time', 'times cut off', 'steps redone'];
-  const rows = phases.map(({ phase, attempt, rows: corpusRows, steps, trainLoss, curve, gpuSeconds, losses, stepsRedone }) => [
-    attemptLabel(phase, attempt),
-    count(corpusRows),
-    count(steps),
-    trainLoss === null ? '–' : significant(trainLoss, 3),
-    curve && curve.evals.length > 0 ? significant(Math.min(...curve.evals.map(({ loss }) => loss)), 3) : '–',
-    curve?.tokens ? count(curve.tokens) : '–',
-    curve?.tokensPerSecond ? count(curve.tokensPerSecond) : '–',
-    duration(gpuSeconds),
-    count(losses),
-    count(stepsRedone),
-  ]);
+  const titles = [
+    'rows',
+    'steps',
+    'mean loss',
+    'lowest held-out loss',
+    'tokens',
+    'tokens/s',
+    'device time',
+    'times cut off',
+    'steps redone',
+  ];
+  const rows = phases.map(
+    ({ phase, attempt, rows: corpusRows, steps, trainLoss, curve, gpuSeconds, losses, stepsRedone }) => [
+      attemptLabel(phase, attempt),
+      count(corpusRows),
+      count(steps),
+      trainLoss === null ? '–' : significant(trainLoss, 3),
+      curve && curve.evals.length > 0 ? significant(Math.min(...curve.evals.map(({ loss }) => loss)), 3) : '–',
+      curve?.tokens ? count(curve.tokens) : '–',
+      curve?.tokensPerSecond ? count(curve.tokensPerSecond) : '–',
+      duration(gpuSeconds),
+      count(losses),
+      count(stepsRedone),
+    ],
+  );
   const note = phases.some(({ losses }) => losses > 0)
     ? 'Cut off: the host was preempted or failed. The work went on from its last whole checkpoint; only the steps after that were done again.'
     : 'No training was cut off.';
-  return html`${table([{ title: 'phase' }, ...titles.map((title) => ({ title, number: true }))], rows, 'Training in numbers')}<p class="note">${note}</p>`;
+  return html`${table([{ title: 'phase' }, ...titles.map((title) => ({ title, number: true }))], rows, 'Training in numbers')}
+    <p class="note">${note}</p>`;
 }

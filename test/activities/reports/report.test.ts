@@ -1,0 +1,215 @@
+import { mkdtemp, readFile, readdir } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { beforeAll, describe, expect, it } from 'vitest';
+import { escapeHtml, html, svgMarkup } from '../../../activities/reports/html.ts';
+import { createReportActivities, renderReport } from '../../../activities/reports/create-report-activities.ts';
+import type { ReportData } from '../../../activities/reports/report-data.ts';
+import type { ArtefactRef } from '../../../domain/records.ts';
+import { referenceRun } from './reference-run.ts';
+import type { FixtureRun } from './reference-run.ts';
+
+const now = new Date('2026-03-02T19:30:00Z');
+const render = async ({ state, rows }: FixtureRun) => {
+  const { html: page, json } = await renderReport(state, rows, now);
+  return {
+    page,
+    data: JSON.parse(json) as ReportData,
+    words: page
+      .replace(/<style>[\s\S]*?<\/style>/u, '')
+      .replace(/<[^>]*>/gu, ' ')
+      .replace(/\s+/gu, ' '),
+  };
+};
+
+describe('the report of the reference run', () => {
+  let report: Awaited<ReturnType<typeof render>>;
+  beforeAll(async () => {
+    report = await render(referenceRun());
+  });
+
+  it('shows accuracy by phase with intervals, and the majority share', () => {
+    expect(
+      report.data.accuracies.filter(({ headline }) => headline).map(({ name, accuracy }) => [name, accuracy.successes]),
+    ).toEqual([
+      ['base/direct', 371],
+      ['A1/direct', 408],
+      ['B1/direct', 354],
+      ['B2/reasoning', 486],
+      ['C1/reasoning', 507],
+    ]);
+    expect(report.words).toContain('59.4 % 55.7–63.0 % 408/687');
+    expect(report.data.majority).toBeCloseTo(371 / 687);
+  });
+
+  it('shows every gate with criteria, diagnosis and who decided when and why, refused decisions too', () => {
+    expect(report.words).toContain('−7.9 points');
+    expect(report.words).toMatch(/found: lost to filtering 63 of 200 responses/);
+    expect(report.words).toMatch(/approve refused Gate B, Charles, by update, 2026-03-02 12:36 UTC/);
+    expect(report.words).toMatch(/fix with filtering keep-all, balance upsample, .*Ada Lovelace/);
+    expect(report.words).toMatch(/did you mean choice\?/);
+  });
+
+  it('marks an override loudly, at the top and at its gate', () => {
+    expect(report.page).toContain('<strong>Gate C was overridden.</strong>');
+    expect(report.page).toContain('class="card overridden"');
+  });
+
+  it('shows class balance around every filter, and what was removed', () => {
+    expect(report.words).toMatch(
+      /teacher agrees with the truth 45\.5 % yes 91 \/ 109 28\.5 % yes 39 \/ 98 63 teacher disagreed 52 yes \/ 11 no/,
+    );
+    expect(report.words).toMatch(/upsample the rarer class .* added 18 18 yes \/ 0 no/);
+  });
+
+  it('compares attempts, curves, costs and the recipe', () => {
+    for (const words of [
+      'Fixes compared',
+      'Reward margin',
+      'Log-probabilities of the pairs',
+      'Time and cost against the plan',
+      'budget.gpuHourUsd',
+    ])
+      expect(report.words).toContain(words);
+    expect(report.data.costs.gpuUsd).toBeCloseTo(8.9 * 0.35);
+    expect(report.data.recipe.differences.map(({ field }) => field)).toEqual([
+      'data.source',
+      'gates.A.criteria',
+      'budget.gpuHourUsd',
+    ]);
+    expect(report.data.phases.find(({ phase }) => phase === 'C')?.curve?.points.length).toBeGreaterThan(100);
+  });
+
+  it('says simulated where the teacher was, and only there', async () => {
+    expect(report.words).not.toMatch(/simulated/);
+    const { words, data } = await render(referenceRun({ teacher: 'gpt-4.1-nano (simulated)' }));
+    expect(words).toMatch(/The teacher was simulated/);
+    expect(words).toMatch(/Teacher \(simulated\), 200 calls/);
+    expect(data.teacher).toEqual({ name: 'gpt-4.1-nano (simulated)', simulated: true, attempts: 1 });
+  });
+
+  it('needs nothing from elsewhere and runs no script', () => {
+    expect(report.page).toContain(`content="default-src 'none'; style-src 'unsafe-inline'`);
+    expect(report.page).not.toMatch(/<script|<link|<img|<iframe|javascript:|@import|url\(|\son\w+=/iu);
+    expect([...report.page.matchAll(/\b(?:href|src)="([^"]*)"/gu)].every(([, target]) => target?.startsWith('#'))).toBe(
+      true,
+    );
+    expect(
+      [...report.page.matchAll(/https?:\/\/[^"<\s]*/gu)]
+        .map(([address]) => address)
+        .filter((address) => !address.startsWith('http://www.w3.org/')),
+    ).toEqual([]);
+  });
+
+  it('has plots with shapes in them', () => {
+    const plots = [...report.page.matchAll(/<svg[\s\S]*?<\/svg>/gu)].map(([svg]) => svg);
+    expect(plots.length).toBe(16);
+    for (const svg of plots) {
+      expect(svg).toMatch(/<path[^>]* d="M/);
+      expect(svg).not.toMatch(/NaN|undefined/);
+    }
+  });
+});
+
+const attack = `</pre><script>alert(1)</script><img src=x onerror=alert(1)>"'&\u0000\u001b[2J\u202e`;
+
+it('what models, teachers and people wrote cannot become markup', async () => {
+  const run = referenceRun({ teacher: `gpt ${attack}` });
+  for (const [uri, items] of run.files)
+    if (/items|drafts|data/u.test(uri))
+      run.files.set(
+        uri,
+        items.map((item) => ({ ...(item as object), text: attack, question: attack })),
+      );
+  const { state } = run;
+  const decision = state.decisions[2];
+  if (decision) Object.assign(decision, { note: attack, by: attack });
+  const phase = state.phases[1];
+  if (phase) {
+    phase.dataReport.steps[0] = {
+      name: attack,
+      before: { yes: 1, no: 1 },
+      after: { yes: 1, no: 0 },
+      removed: [{ reason: attack, counts: { yes: 0, no: 1 } }],
+    };
+    if (phase.evidence)
+      Object.assign(phase.evidence, { recommendation: { choice: 'fix', reason: attack }, digest: attack });
+    for (const criterion of phase.evidence?.criteria ?? []) criterion.text = attack;
+  }
+  Object.assign(state, {
+    run: `r${attack}`,
+    recipeName: attack,
+    conclusion: attack,
+    stage: 'stopped',
+    unreadable: [{ at: attack, text: attack, refusal: attack }],
+  });
+  const { page } = await render(run);
+  const body = page.replace(/<style>[\s\S]*?<\/style>/u, '');
+  expect(body).toContain('&lt;script&gt;alert(1)&lt;/script&gt;');
+  expect(body).not.toMatch(/<script|<img|\u0000|\u001b|\u202e/u);
+  expect((body.match(/<pre>/gu) ?? []).length).toBe((body.match(/<\/pre>/gu) ?? []).length);
+});
+
+describe('escaping', () => {
+  it('covers attributes and text', () => {
+    expect(escapeHtml(`<a b='c' d="e">&`)).toBe('&lt;a b=&#39;c&#39; d=&quot;e&quot;&gt;&amp;');
+    expect(html`<p title="${'"x'}">${'<b>'}${html`<i>${'&'}</i>`}${null}${3}</p>`.markup).toBe(
+      '<p title="&quot;x">&lt;b&gt;<i>&amp;</i>3</p>',
+    );
+  });
+
+  it('refuses a plot with a script in it', () => {
+    expect(() => svgMarkup('<svg><script>x</script></svg>')).toThrow(/more than shapes/);
+    expect(() => svgMarkup('<svg><g onload="x"/></svg>')).toThrow(/more than shapes/);
+    expect(svgMarkup('<svg><text>a on b=c</text></svg>').markup).toContain('on b=c');
+  });
+});
+
+describe('a run that ended early', () => {
+  it('is reported as far as it came', async () => {
+    const run = referenceRun();
+    Object.assign(run.state, {
+      phases: [],
+      decisions: [],
+      unreadable: [],
+      promoted: null,
+      baseEvaluation: null,
+      teacher: null,
+      drafts: null,
+      data: null,
+      stage: 'failed',
+      conclusion: 'Failed (no such file) during data.',
+    });
+    const { words, data } = await render(run);
+    expect(words).toContain('Failed (no such file) during data.');
+    expect(words).toContain('No phase was promoted');
+    expect(data.samples).toEqual([]);
+  });
+
+  it('loses the curve, not the report, when metrics are gone', async () => {
+    const run = referenceRun();
+    for (const uri of run.files.keys()) if (/metrics|items/u.test(uri)) run.files.delete(uri);
+    const { words } = await render(run);
+    expect(words).toContain('Metrics could not be read: no such object');
+    expect(words).toContain('Accuracy by phase');
+  });
+});
+
+it('writeReport leaves the same two files in S3 and on disk', async () => {
+  const { state, rows } = referenceRun();
+  const stored = new Map<string, string>();
+  const putText = (key: string, text: string): Promise<ArtefactRef> => {
+    stored.set(key, text);
+    return Promise.resolve({ uri: `s3://ratchet/${key}`, sha256: '', bytes: text.length, rows: 0 });
+  };
+  const home = await mkdtemp(join(tmpdir(), 'ratchet-report-'));
+  const store = { readRows: rows as never, putText };
+  const written = await createReportActivities({ store, home, now: () => now }).writeReport({ state });
+  expect(written.html.uri).toBe(`s3://ratchet/runs/${state.run}/report.html`);
+  expect(written.path).toBe(join(home, 'reports', state.run, 'report.html'));
+  expect(await readFile(written.path, 'utf8')).toBe(stored.get(`runs/${state.run}/report.html`));
+  expect(JSON.parse(await readFile(join(home, 'reports', state.run, 'report.json'), 'utf8'))).toEqual(
+    JSON.parse(stored.get(`runs/${state.run}/report.json`) ?? ''),
+  );
+  expect((await readdir(join(home, 'reports', state.run))).sort()).toEqual(['report.html', 'report.json']);
+});

@@ -1,0 +1,81 @@
+import { mkdtempSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { describe, expect, it } from 'vitest';
+import { badInput } from '../../cli/problem.ts';
+import { gatesView, ratchet } from './fake-context.ts';
+
+describe('decide', () => {
+  const programmes = { gates: () => Promise.resolve(gatesView()) };
+
+  it('names the evidence of the open gate, and reads remedies as YAML', async () => {
+    const ran = await ratchet(
+      [
+        'decide',
+        'r1',
+        'b',
+        'fix',
+        '--set',
+        'balance=upsample',
+        '--set',
+        'earlyStopping={patienceEpochs: 2, heldOutShare: 0.1}',
+        '--by',
+        'Ada',
+      ],
+      { programmes },
+    );
+    expect(ran.code).toBe(0);
+    expect(ran.calls[0]).toEqual([
+      'decide',
+      'r1',
+      {
+        gate: 'B',
+        choice: 'fix',
+        by: 'Ada',
+        remedies: { balance: 'upsample', earlyStopping: { patienceEpochs: 2, heldOutShare: 0.1 } },
+        evidence: gatesView().open?.digest,
+      },
+    ]);
+  });
+
+  it('reads a new template from a file', async () => {
+    const file = join(mkdtempSync(join(tmpdir(), 'ratchet-')), 'prompt.txt');
+    writeFileSync(file, 'Question: {question}\nDraft: {draft}\nThink:');
+    const ran = await ratchet(['decide', 'r1', 'B', 'redesign', '--set', `templates.reasoning=@${file}`], {
+      programmes,
+    });
+    expect(ran.calls[0]?.[2]).toMatchObject({
+      remedies: { templates: { reasoning: 'Question: {question}\nDraft: {draft}\nThink:' } },
+    });
+  });
+
+  it.each([
+    [['--set', 'balance=sideways'], /balance/],
+    [['--set', 'balanse=upsample'], /balanse/],
+    [['--set', 'balance'], /expected remedy=value/],
+    [['--set', 'templates.reasoning=@/no/such/file'], /no such file/],
+  ])('refuses %j before anything is sent', async (more, message) => {
+    const ran = await ratchet(['decide', 'r1', 'B', 'fix', ...more], { programmes });
+    expect(ran.code).toBe(2);
+    expect(ran.err).toMatch(message);
+    expect(ran.calls).toEqual([['close']]);
+  });
+
+  it('overrides only when told so', async () => {
+    const refused = await ratchet(['decide', 'r1', 'B', 'approve', '--note', 'x'], { programmes });
+    expect(refused.code).toBe(2);
+    expect(refused.err).toMatch(/did not pass \(fail\).*--override --note/s);
+    const taken = await ratchet(['decide', 'r1', 'B', 'approve', '--override', '--note', 'x', '--json'], {
+      programmes,
+    });
+    expect(taken.code).toBe(0);
+    expect(JSON.parse(taken.out)).toMatchObject({ choice: 'approve', note: 'x', accepted: true });
+  });
+
+  it('shows the workflow’s own refusal', async () => {
+    const decide = () => Promise.reject(badInput('The decision was refused: gate B is not open'));
+    const ran = await ratchet(['decide', 'r1', 'B', 'abort'], { programmes: { ...programmes, decide } });
+    expect(ran.code).toBe(2);
+    expect(ran.err).toMatch(/gate B is not open/);
+  });
+});
