@@ -116,7 +116,8 @@ function problemsOf(issue: Issue, values: unknown, whereSet: (path: FieldPath) =
   const problem = value === undefined ? 'is missing' : `expected ${wanted}${format}, got ${shown(value)}`;
   const about = schema?.description === undefined ? '' : ` (${schema.description.replace(/\.$/, '')})`;
   const fix = `give ${wanted}${about}`;
-  return [{ type, field: fieldName(path), where: whereSet(path), problem, fix }];
+  const where = whereSet(value === undefined ? path.slice(0, -1) : path);
+  return [{ type, field: fieldName(path), where, problem, fix }];
 }
 
 const shown = (value: unknown): string => {

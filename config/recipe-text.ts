@@ -18,7 +18,7 @@ export type RecipeText = {
  */
 export function parseRecipeText(text: string, file: string): RecipeText {
   const lines = new LineCounter();
-  const document = parseDocument(text, { lineCounter: lines, prettyErrors: false });
+  const document = parseDocument(text, { merge: true, lineCounter: lines, prettyErrors: false });
   const fault = document.errors[0];
   if (fault) {
     const problem = `not YAML: ${fault.message.split('\n')[0] ?? ''}`;

@@ -25,6 +25,12 @@ export function chooseQuestions(questions: readonly Question[], { data, seed }: 
       `${questions.length} questions leave ${split.evaluation.length} to evaluate at data.evaluationShare ${data.evaluationShare}; take more questions or a larger share`,
     );
   }
+  if (data.samples > split.train.length) {
+    throw failure(
+      'InvalidData',
+      `${data.samples} samples asked, but of ${questions.length} questions ${split.evaluation.length} are held out and ${split.train.length} are left; lower data.samples or data.evaluationShare`,
+    );
+  }
   const evaluation = limitEvaluation(split.evaluation, data.evaluationLimit, seed);
   const train = stratifiedSample(split.train, data.samples, seed);
   const all = countByAnswer(questions);

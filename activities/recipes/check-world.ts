@@ -31,16 +31,17 @@ const problem = (type: FailureType, field: string, problem: string, fix: string)
 
 /**
  * Turns a named failure of a check into a problem, so that all of them can be told together. Our messages end with
- * `; <fix>`.
+ * `; <fix>`; where domain's do not, `otherwise` is the fix.
  *
  * @throws anything that may pass by itself, for Temporal to try again
  */
-function asProblem(field: string, error: unknown): Problem {
+function asProblem(field: string, error: unknown, otherwise = 'correct it'): Problem {
   const type = error instanceof ApplicationFailure ? error.type : error instanceof Error ? error.name : undefined;
   if (type === undefined || type === null || failures[type as FailureType] !== 'permanent') throw error;
-  const text = error instanceof Error ? error.message : String(error);
+  const message = error instanceof Error ? error.message : String(error);
+  const text = message.startsWith(`${field}: `) ? message.slice(field.length + 2) : message;
   const at = text.lastIndexOf('; ');
-  const [what, fix] = at < 0 ? [text, 'correct it'] : [text.slice(0, at), text.slice(at + 2)];
+  const [what, fix] = at < 0 ? [text, otherwise] : [text.slice(0, at), text.slice(at + 2)];
   return problem(type as FailureType, field, what, fix);
 }
 
@@ -48,7 +49,7 @@ function asProblem(field: string, error: unknown): Problem {
 export async function checkBucket({ store }: CheckDeps, run: string): Promise<Problem[]> {
   const key = `runs/${run}/.writable`;
   try {
-    await store.objects.put(key, '', 'text/plain');
+    await store.objects.put(key, 'Written to see whether the bucket can be written.\n', 'text/plain');
     await store.objects.remove([key]);
     return [];
   } catch (error) {
@@ -62,7 +63,7 @@ export async function checkData(deps: CheckDeps, recipe: Recipe): Promise<Proble
   try {
     questions = await loadQuestions(recipe.data.source, deps);
   } catch (error) {
-    return [asProblem('data.source', error)];
+    return [asProblem('data.source', error, 'correct the file, or name another one')];
   }
   const lacking = (['yes', 'no'] as const).find((answer) => questions.every((question) => question.answer !== answer));
   if (lacking !== undefined) {
@@ -134,7 +135,7 @@ export async function checkBase({ surroundings, environment, s3 }: CheckDeps, { 
         problem(
           'InvalidRecipe',
           field,
-          `${base} has no ${lacking.join(', no ')}`,
+          `${base} lacks ${lacking.join(' and ')}`,
           'upload the whole folder of the model',
         ),
       ];
@@ -166,7 +167,7 @@ export async function checkBase({ surroundings, environment, s3 }: CheckDeps, { 
   const lacking = baseFiles(readdirSync(folder));
   if (lacking.length === 0) return [];
   return [
-    problem('InvalidRecipe', field, `${folder} has no ${lacking.join(', no ')}`, 'give the whole folder of the model'),
+    problem('InvalidRecipe', field, `${folder} lacks ${lacking.join(' and ')}`, 'give the whole folder of the model'),
   ];
 }
 

@@ -3,7 +3,7 @@ import { estimateOf } from '../../config/check-recipe.ts';
 import { loadRecipe } from '../../config/load-recipe.ts';
 import type { LoadedRecipe } from '../../config/load-recipe.ts';
 import { isDryRun } from '../../config/overrides.ts';
-import { isRefusal, refusal } from '../../config/problem.ts';
+import { isRefusal, refusal, suggestName } from '../../config/problem.ts';
 import type { Problem } from '../../config/problem.ts';
 import type { FailureType } from '../../domain/failures.ts';
 import type { RunStart } from '../../domain/programme.ts';
@@ -22,7 +22,16 @@ const Start = z.strictObject({
 function readStart(start: unknown): RunStart {
   const parsed = Start.safeParse(start);
   if (parsed.success) return parsed.data as RunStart;
-  const [issue] = parsed.error.issues;
+  const { issues } = parsed.error;
+  const unknown = issues.find((issue) => issue.code === 'unrecognized_keys');
+  if (unknown) {
+    const fields = unknown.path[0] === 'from' ? ['run', 'at'] : Object.keys(Start.shape);
+    const key = unknown.keys[0] ?? '';
+    const problem = 'there is no such field in the input of a run';
+    const field = [...unknown.path, key].join('.');
+    throw refusal([{ type: 'InvalidRecipe', field, problem, fix: suggestName(key, fields) }]);
+  }
+  const issue = issues[0];
   const field = issue?.path.join('.') || 'input';
   const fix =
     'send {"recipe": NAME}, optionally with "overrides": {"phaseB.learningRate": 1e-5} and "from": {"run": ID, "at": "phaseB"}';

@@ -23,7 +23,7 @@ export const createStateActivities = (store: Store): Pick<OrchestratorActivities
     if (found === null) {
       throw failure(
         'UnknownRun',
-        `from.run: there is no run ${run} (${store.uriOf(keyOf(run))} is not there); list runs with \`ratchet status\``,
+        `from.run: there is no run ${run} (${store.uriOf(keyOf(run))} is not there); give the id of a run whose data, drafts and teacher responses were finished`,
       );
     }
     const shape = StateShape.safeParse(found.value);

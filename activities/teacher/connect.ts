@@ -29,7 +29,7 @@ export function connectTeacher(openai: Surroundings['openai'], teacher: Recipe['
   if (baseURL === undefined && openai.apiKey === undefined) {
     throw failure(
       'CredentialsRefused',
-      'OPENAI_API_KEY is not set, and no other server is named. Fix: set it, or set teacher.baseUrl (OPENAI_BASE_URL), or let `ratchet up` start the simulated teacher',
+      'OPENAI_API_KEY: not set, and no other server is named; set it, or set teacher.baseUrl (OPENAI_BASE_URL), or let `ratchet up` start the simulated teacher',
     );
   }
   // Local servers want no key, but the client does.

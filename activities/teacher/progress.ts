@@ -5,7 +5,7 @@ import type { TrainerProgress } from '../contract.ts';
 const beatMs = 500;
 
 /** Heartbeats with progress until `end`, whether rows come or not: a slow teacher is not a lost worker. */
-export function trackProgress(total: number): { advance(): void; end(): void } {
+export function trackProgress(total: number): { advance: () => void; end: () => void } {
   const context = Context.current();
   const startedAt = Date.now();
   let done = 0;

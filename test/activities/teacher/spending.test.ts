@@ -1,0 +1,150 @@
+import { spawn } from 'node:child_process';
+import { resolve } from 'node:path';
+import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
+import type { Store } from '../../../activities/store/store.ts';
+import { startTestS3 } from '../../setup/s3.ts';
+import type { TestS3 } from '../../setup/s3.ts';
+import { sendJson, startOpenAiServer } from '../../teacher/openai-server.ts';
+import { startSimulatedTeacher } from '../../teacher/simulated-server.ts';
+import { ask, askInput, someQuestions } from '../../teacher/stage.ts';
+
+let s3: TestS3;
+let store: Store;
+beforeAll(async () => {
+  s3 = await startTestS3();
+  store = s3.newStore();
+});
+afterAll(() => s3.stop());
+
+const servers: { stop: () => Promise<void> }[] = [];
+afterEach(async () => {
+  await Promise.all(servers.splice(0).map((server) => server.stop()));
+});
+const simulated = async (env: Record<string, string> = {}) => {
+  const server = await startSimulatedTeacher(env);
+  servers.push(server);
+  return server;
+};
+const paid = async (options: Parameters<typeof startOpenAiServer>[0] = {}) => {
+  const server = await startOpenAiServer(options);
+  servers.push(server);
+  return server;
+};
+
+const exact = { simulated: { errorRateYes: 0, errorRateNo: 0 } };
+const nano = { model: 'gpt-4.1-nano', maxTokens: 100, maxRetries: 0 };
+/** 100 tokens in, 50 out. */
+const callUsd = (100 * 0.1 + 50 * 0.4) / 1e6;
+
+describe('the cap', () => {
+  it('holds under concurrency, and a raised cap goes on from what was paid', async () => {
+    const capUsd = 30 * callUsd;
+    const server = await paid();
+    const recipe = (cap: number) => ({
+      teacher: { ...nano, maxTokens: 106, concurrency: 64 },
+      budget: { capUsd: cap },
+    });
+    const more = { run: 'capped', questions: someQuestions(100) };
+    const error: unknown = await ask(store, server, await askInput(store, recipe(capUsd), more)).catch(
+      (caught: unknown) => caught,
+    );
+    expect(error).toMatchObject({ type: 'BudgetExceeded', nonRetryable: true });
+    expect(server.seen.paid * callUsd).toBeLessThanOrEqual(capUsd);
+    expect(server.seen.paid).toBeGreaterThan(10);
+    const kept = server.seen.paid;
+    await expect(ask(store, server, await askInput(store, recipe(capUsd), more))).rejects.toMatchObject({
+      type: 'BudgetExceeded',
+    });
+    expect(server.seen.paid * callUsd).toBeLessThanOrEqual(capUsd);
+    const asked = await ask(store, server, await askInput(store, recipe(1), more));
+    expect(server.seen.paid).toBe(100);
+    expect(kept).toBeGreaterThan(0);
+    expect(asked.costUsd).toBeCloseTo(100 * callUsd, 10);
+  });
+
+  it('counts what earlier stages of the run have spent', async () => {
+    const server = await paid();
+    const recipe = (model: string) => ({
+      teacher: { ...nano, maxTokens: 107, model },
+      budget: { capUsd: 25 * callUsd },
+    });
+    await ask(
+      store,
+      server,
+      await askInput(store, recipe('gpt-4.1-nano'), { run: 'two-stages', questions: someQuestions(10) }),
+    );
+    const second = askInput(store, recipe('gpt-4.1-nano'), {
+      run: 'two-stages',
+      questions: someQuestions(40),
+      attempt: 2,
+    });
+    await expect(ask(store, server, await second)).rejects.toMatchObject({ type: 'BudgetExceeded' });
+    expect(server.seen.paid).toBeLessThanOrEqual(25);
+  });
+});
+
+it('killed half-way, its successor asks only for what is missing: at most the calls in flight are paid twice', async () => {
+  const concurrency = 8;
+  const server = await simulated({ RATCHET_SIMULATED_TEACHER_LATENCY_MS: '20' });
+  const teacher = { model: 'simulated-teacher', maxTokens: 109, concurrency, ...exact };
+  const input = await askInput(store, { teacher }, { run: 'killed', questions: someQuestions(200) });
+  const script = resolve(import.meta.dirname, '../../teacher/ask-in-process.ts');
+  const job = JSON.stringify({
+    surroundings: s3.surroundings,
+    cacheDir: s3.newFolder(),
+    baseUrl: server.baseUrl,
+    input,
+  });
+  const child = spawn(process.execPath, [script], { env: { ...process.env, ASK_JOB: job }, stdio: 'ignore' });
+  const ended = new Promise((done) =>
+    child.once('exit', (_, signal) => {
+      done(signal);
+    }),
+  );
+  await expect.poll(async () => (await server.stats()).answered, { interval: 5 }).toBeGreaterThan(60);
+  child.kill('SIGKILL');
+  expect(await ended).toBe('SIGKILL');
+  expect((await server.stats()).answered).toBeLessThan(200);
+  const asked = await ask(store, server, input);
+  expect(asked.report.byClass.valid).toBe(200);
+  const { answered, paidTwice } = await server.stats();
+  expect(paidTwice).toBeLessThanOrEqual(concurrency);
+  expect(answered).toBe(200 + paidTwice);
+});
+
+it('the key appears in no error, artefact, heartbeat or output', async () => {
+  const apiKey = 'sk-test-0123456789abcdef';
+  const written: string[] = [];
+  const [out, err] = [process.stdout.write.bind(process.stdout), process.stderr.write.bind(process.stderr)];
+  const spy = (chunk: unknown): boolean => written.push(String(chunk)) > 0;
+  process.stdout.write = spy;
+  process.stderr.write = spy;
+  const heartbeats: unknown[] = [];
+  const errors: unknown[] = [];
+  try {
+    const strict = await paid({ key: 'sk-another-key' });
+    const careless = await paid({
+      behave: (_, response, n) =>
+        n % 2 === 0 && sendJson(response, 400, { error: { message: `bad request with ${apiKey}` } }),
+    });
+    const input = await askInput(store, { teacher: { ...nano, maxTokens: 108 } }, { run: 'secret' });
+    errors.push(await ask(store, { ...strict, apiKey }, input, { heartbeats }).catch((error: unknown) => error));
+    await ask(store, { ...careless, apiKey }, input, { heartbeats });
+  } finally {
+    process.stdout.write = out;
+    process.stderr.write = err;
+  }
+  expect(errors).toHaveLength(1);
+  const objects = await Promise.all((await store.objects.list('')).map((key) => store.objects.read(key)));
+  const failure = errors[0] as Error & { cause?: unknown; details?: unknown };
+  const everything = [
+    failure.message,
+    failure.stack,
+    JSON.stringify([failure.cause, failure.details]),
+    JSON.stringify(heartbeats),
+    ...written,
+    ...objects.map((object) => object?.body),
+  ].join('\n');
+  expect(everything).toContain('bad request with [key]');
+  expect(everything).not.toContain(apiKey);
+});
