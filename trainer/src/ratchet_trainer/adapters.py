@@ -58,6 +58,8 @@ def load_adapter(base: LoadedBase, path: str, *, trainable: bool, lora: Lora | N
     check_adapter_base(folder, base.digest)
     try:
         config = LoraConfig.from_pretrained(str(folder))
+        if not isinstance(config, LoraConfig):
+            raise TypeError(f"a {type(config).__name__}, not a LoRA")
     except (OSError, ValueError, TypeError) as error:
         fix = "Point adapter.path to a folder with adapter_config.json and adapter_model.safetensors."
         raise InvalidJobError("unloadableAdapter", f"adapter.path: {folder}: {error}", fix) from error
@@ -100,7 +102,7 @@ def _check_shape(config: LoraConfig, lora: Lora) -> None:
 
 
 def adapter_tensors(model: Any) -> dict[str, torch.Tensor]:
-    """The adapter's tensors under peft's file names, on the CPU, contiguous, sorted by name: same values, same bytes."""
+    """The adapter's tensors under peft's file names, copied to the CPU, sorted by name: same values, same bytes."""
     state = get_peft_model_state_dict(model, save_embedding_layers=False)
     return {name: state[name].detach().to("cpu", copy=True).contiguous() for name in sorted(state)}
 

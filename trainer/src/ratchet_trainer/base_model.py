@@ -92,7 +92,7 @@ def load_base(base: Base) -> LoadedBase:
 
 def nf4_layers(model: Any) -> list[tuple[str, Any]]:
     """Names and modules of the bitsandbytes 4-bit layers of a model."""
-    from bitsandbytes.nn import Linear4bit
+    from bitsandbytes.nn.modules import Linear4bit
 
     return [(name, module) for name, module in model.named_modules() if isinstance(module, Linear4bit)]
 

@@ -73,9 +73,18 @@ def decode_batch(
     ids, mask = _pad_left(prompts, pad_token, device)
     positions = (mask.cumsum(-1) - 1).clamp(min=0)
     for index in range(sampling.max_new_tokens):
-        logits = model(
-            input_ids=ids, attention_mask=mask, position_ids=positions, past_key_values=cache, use_cache=True, logits_to_keep=1
-        ).logits[:, -1].float()
+        logits = (
+            model(
+                input_ids=ids,
+                attention_mask=mask,
+                position_ids=positions,
+                past_key_values=cache,
+                use_cache=True,
+                logits_to_keep=1,
+            )
+            .logits[:, -1]
+            .float()
+        )
         draw = None if draws is None else draws[rows, index]
         tokens = next_tokens(logits, sampling, draw)
         going = _append(done, rows, tokens.tolist(), end_tokens, stops)

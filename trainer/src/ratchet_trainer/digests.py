@@ -34,13 +34,15 @@ def base_folder(path: str, revision: str | None = None) -> Path:
     folder = Path(path)
     if (folder / "config.json").is_file():
         return folder
-    fix = "Point base.path to a folder with config.json, weights and tokenizer, or to a hub id that this host can reach."
+    fix = (
+        "Point base.path to a folder with config.json, weights and tokenizer, or to a hub id that this host can reach."
+    )
     if folder.is_absolute() or folder.is_dir():
         raise InvalidJobError("noBase", f"base.path: {path} has no config.json", fix)
     try:
-        from huggingface_hub import snapshot_download
+        from huggingface_hub import snapshot_download  # pyright: ignore[reportUnknownVariableType]
 
-        return Path(snapshot_download(path, revision=revision))
+        return Path(str(snapshot_download(path, revision=revision)))
     except Exception as error:
         raise InvalidJobError("noBase", f"base.path: {path}: {error}", fix) from error
 

@@ -4,11 +4,12 @@
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import torch
 from datasets import Dataset
-from trl import DPOConfig, DPOTrainer
+from trl.trainer.dpo_config import DPOConfig
+from trl.trainer.dpo_trainer import DPOTrainer
 
 from .adapters import load_adapter
 from .base_model import LoadedBase, load_base
@@ -18,7 +19,7 @@ from .errors import InvalidJobError, PreflightError
 from .events import EventStream
 from .files import read_rows
 from .interrupts import Interrupts
-from .job import DpoJob, DpoStage
+from .job import DpoJob
 from .losses import (
     PairLogps,
     count_kept,
@@ -49,6 +50,11 @@ class WindowDpoTrainer(WindowTraining, DPOTrainer):
     pairs: list[PairRow]
     reference: PairLogps
 
+    @property
+    def job(self) -> DpoJob:
+        """The run's job."""
+        return cast("DpoJob", self.run.job)
+
     def _prepare_dataset(self, dataset: Any, *args: Any, **kwargs: Any) -> Any:
         return dataset  # a placeholder; pairs come from `window_batches`
 
@@ -56,7 +62,7 @@ class WindowDpoTrainer(WindowTraining, DPOTrainer):
         """Micro-batches of one window with the constants of its loss."""
         run = self.run
         place = run.plan.locate(step)
-        self._stage = run.job.stages[place.stage]
+        self._stage = self.job.stages[place.stage]
         self._seen: list[tuple[PairLogps, PairLogps, torch.Tensor]] = []
         numbers = run.plan.rows(place, self._kept(place.stage))
         groups = micro_batches(numbers, run.lengths, run.job.optimisation.batch_size)
@@ -100,7 +106,9 @@ class WindowDpoTrainer(WindowTraining, DPOTrainer):
     @torch.no_grad()
     def score(self, numbers: Sequence[int]) -> PairLogps:
         """`pair_logps` of these pairs under the adapter as it is now, without gradient, on the CPU."""
-        batch = self._prepare_inputs(collate_pairs([self.pairs[n] for n in numbers], self.processing_class.pad_token_id))
+        batch = self._prepare_inputs(
+            collate_pairs([self.pairs[n] for n in numbers], self.run.base.tokenizer.pad_token_id)
+        )
         with self.compute_loss_context_manager():
             logps = self.pair_logps(self.model, batch)
         return PairLogps(logps.chosen.cpu(), logps.rejected.cpu())
@@ -135,7 +143,7 @@ class WindowDpoTrainer(WindowTraining, DPOTrainer):
 
     def _kept(self, stage: int) -> Sequence[int]:
         """Pairs that a stage visits; the noisy ones are found once, when it begins, and kept in the run's state."""
-        share = self.run.job.stages[stage].drop_noisiest_share
+        share = self.job.stages[stage].drop_noisiest_share
         if share == 0:
             return range(len(self.pairs))
         kept = self.run.state.kept.get(str(stage))
@@ -152,7 +160,7 @@ class WindowDpoTrainer(WindowTraining, DPOTrainer):
         return kept
 
     def _batch(self, numbers: Sequence[int]) -> dict[str, Any]:
-        batch = collate_pairs([self.pairs[n] for n in numbers], self.processing_class.pad_token_id)
+        batch = collate_pairs([self.pairs[n] for n in numbers], self.run.base.tokenizer.pad_token_id)
         return batch | {"ref_chosen": self.reference.chosen[numbers], "ref_rejected": self.reference.rejected[numbers]}
 
     @torch.no_grad()
@@ -180,7 +188,9 @@ def run_dpo(job: DpoJob, events: EventStream, interrupts: Interrupts, read_at: f
     try:
         reference_digest = adapter_digest(Path(job.adapter.path))
     except OSError as error:
-        raise InvalidJobError("noAdapter", f"adapter.path: {error}", "Point adapter.path to the SFT adapter.") from error
+        raise InvalidJobError(
+            "noAdapter", f"adapter.path: {error}", "Point adapter.path to the SFT adapter."
+        ) from error
     state = prepare_state(job, base, job_fingerprint(job, base.digest, reference_digest), events)
     state.reference_digest = reference_digest
     pairs, share = _encode(base, raw, job, events)
@@ -227,7 +237,9 @@ def _encode(
     warn_about(encoding, events, "pairsFile")
     same = sum(pair.chosen.ids == pair.rejected.ids for pair in pairs)
     if same:
-        message = f"pairsFile: in {same} of {len(pairs)} pairs chosen and rejected are the same text; they teach nothing"
+        message = (
+            f"pairsFile: in {same} of {len(pairs)} pairs chosen and rejected are the same text; they teach nothing"
+        )
         events.emit("warning", code="identicalPairs", message=message)
     return pairs, share
 
@@ -238,7 +250,11 @@ def _trainer(job: DpoJob, base: LoadedBase, model: Any, plan: WindowPlan) -> Win
 
     def build() -> WindowDpoTrainer:
         return WindowDpoTrainer(
-            model=model, args=config, train_dataset=placeholder, processing_class=base.tokenizer, data_collator=lambda x: x
+            model=model,
+            args=config,
+            train_dataset=placeholder,
+            processing_class=base.tokenizer,
+            data_collator=cast("Any", list),  # never called
         )
 
     trainer = keep_precision(model, build)

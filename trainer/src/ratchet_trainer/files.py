@@ -38,7 +38,9 @@ def read_rows(path: str, field: str) -> list[dict[str, Any]]:
                     raise ValueError(f"line {number} is not an object")
                 rows.append(cast("dict[str, Any]", row))
     except OSError as error:
-        raise InvalidJobError("unreadableFile", f"{field}: {path}: {error.strerror}", f"Point {field} to a file.") from error
+        raise InvalidJobError(
+            "unreadableFile", f"{field}: {path}: {error.strerror}", f"Point {field} to a file."
+        ) from error
     except ValueError as error:
         raise InvalidJobError("notJsonLines", f"{field}: {path}: {error}", "One JSON object per line.") from error
     if not rows:

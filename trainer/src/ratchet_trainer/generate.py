@@ -1,53 +1,22 @@
-# pyright: basic
-# transformers' tokenizers are only partly typed.
 """Generation jobs: prompts in, texts out, resumable after every batch."""
 
 import os
 import time
-from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterator, Sequence
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
-from .adapters import load_adapter
-from .base_model import LoadedBase, dequantize, load_base
 from .digests import adapter_digest
 from .errors import InvalidJobError, PreflightError
 from .events import EventStream
 from .files import json_line, read_rows, sha256_of, whole_lines, write_whole
+from .generation import Engine, Prompt, Text
 from .interrupts import Interrupts
-from .job import GenerateJob, Sampling
+from .job import GenerateJob
 from .run_state import digest_of
-from .runtime import be_deterministic, default_threads, device_name, use_threads
+from .runtime import device_name
 from .sampling import item_seed
-
-
-@dataclass(frozen=True)
-class Prompt:
-    """One item."""
-
-    id: str
-    text: str
-    seed: int
-
-
-@dataclass(frozen=True)
-class Text:
-    """One result; `tokens` counts new tokens with the end token."""
-
-    id: str
-    text: str
-    tokens: int
-    finish: str
-
-    def row(self) -> dict[str, Any]:
-        """The line of the output file."""
-        return {"id": self.id, "text": self.text, "tokens": self.tokens, "finish": self.finish}
-
-
-Engine = Callable[[Sequence[Prompt]], list[Text]]
-"""Generates one batch, results in the order of the prompts."""
 
 
 def run_generate(job: GenerateJob, events: EventStream, interrupts: Interrupts, read_at: float) -> None:
@@ -60,11 +29,11 @@ def run_generate(job: GenerateJob, events: EventStream, interrupts: Interrupts, 
     partial = _Partial(job)
     done = partial.open()
     pending = [prompt for prompt in prompts if prompt.id not in done]
-    engine, device = _engine(job) if pending else (None, device_name())
-    events.emit("started", pid=os.getpid(), startupSeconds=time.monotonic() - read_at, device=device)
+    engine, size = _engine(job) if pending else (None, 1)
+    events.emit("started", pid=os.getpid(), startupSeconds=time.monotonic() - read_at, device=device_name())
     began = time.monotonic()
     tokens = 0
-    for batch in _batches(pending, job.batch_size):
+    for batch in _batches(pending, size):
         assert engine is not None
         interrupts.check(f"after {len(done)} of {len(prompts)} texts; they are kept")
         for text in engine(batch):
@@ -104,7 +73,9 @@ class _Partial:
         sampling = vars(job.sampling)
         base = vars(job.base)
         prompts = sha256_of(job.prompts_file)
-        self._key = digest_of({"prompts": prompts, "adapter": adapter, "base": base, "sampling": sampling, "seed": job.seed})
+        self._key = digest_of(
+            {"prompts": prompts, "adapter": adapter, "base": base, "sampling": sampling, "seed": job.seed}
+        )
 
     def open(self) -> dict[str, dict[str, Any]]:
         """Results of an earlier attempt at the same job, by id; those of another job are thrown away."""
@@ -146,85 +117,18 @@ def _batches(prompts: Sequence[Prompt], size: int) -> Iterator[list[Prompt]]:
         yield ordered[start : start + size]
 
 
-def _engine(job: GenerateJob) -> tuple[Engine, str]:
-    device = device_name()
+def _engine(job: GenerateJob) -> tuple[Engine, int]:
+    """Engine and prompts per call."""
+    cuda = device_name() == "cuda"
     installed = find_spec("vllm") is not None
-    if job.engine == "vllm" and not (installed and device == "cuda"):
-        missing = "not installed" if not installed else "of no use without a CUDA device"
+    if job.engine == "vllm" and not (installed and cuda):
+        missing = "of no use without a CUDA device" if installed else "not installed"
         fix = "Set engine to auto, or install it on a CUDA host: uv sync --no-dev --extra vllm."
         raise InvalidJobError("engineMissing", f"engine: vllm is {missing}", fix)
-    if job.engine == "vllm" or (job.engine == "auto" and installed and device == "cuda"):
-        from .vllm_engine import vllm_engine
+    if job.engine == "vllm" or (job.engine == "auto" and installed and cuda):
+        from .vllm_engine import PROMPTS_PER_CALL, vllm_engine
 
-        return vllm_engine(job), device
-    return transformers_engine(job), device
+        return vllm_engine(job), PROMPTS_PER_CALL
+    from .transformers_engine import transformers_engine
 
-
-def transformers_engine(job: GenerateJob) -> Engine:
-    """The engine that runs everywhere.
-
-    On a CPU the 4-bit weights are dequantised once and the adapter is merged into them in memory: the same function
-    of the same quantised weights, up to rounding, without unpacking every layer for every token.
-    """
-    from .decoding import decode_batch
-
-    base = load_base(job.base)
-    use_threads(default_threads(base.model.num_parameters()))
-    be_deterministic(job.seed)
-    model = _model(job, base)
-    tokenizer = base.tokenizer
-    end_tokens = _end_tokens(base)
-    stops = stop_matcher(tokenizer, job.sampling.stop)
-
-    def generate(prompts: Sequence[Prompt]) -> list[Text]:
-        ids = tokenizer([prompt.text for prompt in prompts])["input_ids"]
-        ids = [row or [tokenizer.bos_token_id or tokenizer.eos_token_id] for row in ids]
-        seeds = [prompt.seed for prompt in prompts]
-        results = decode_batch(model, ids, seeds, job.sampling, tokenizer.pad_token_id, end_tokens, stops)
-        return [
-            Text(prompt.id, text_of(tokenizer, result.tokens, job.sampling), len(result.tokens), result.finish)
-            for prompt, result in zip(prompts, results, strict=True)
-        ]
-
-    return generate
-
-
-def _model(job: GenerateJob, base: LoadedBase) -> Any:
-    if base.device == "cpu":
-        dequantize(base.model)
-    model = base.model
-    if job.adapter is not None:
-        model = load_adapter(base, job.adapter.path, trainable=False)
-        if base.device == "cpu" or job.base.quantization == "none":
-            model = model.merge_and_unload()
-    return model.eval()
-
-
-def _end_tokens(base: LoadedBase) -> set[int]:
-    configured = base.model.generation_config.eos_token_id
-    more = [] if configured is None else configured if isinstance(configured, list) else [configured]
-    return {base.tokenizer.eos_token_id, *more}
-
-
-def stop_matcher(tokenizer: Any, stop: Sequence[str]) -> Callable[[list[int]], bool]:
-    """Says whether the text of the newest tokens holds a stop string.
-
-    Only a tail is decoded: every token adds at least one byte, so a stop string that the newest token completes lies
-    within as many tokens as it has bytes.
-    """
-    if not stop:
-        return lambda tokens: False
-    tail = max(len(text.encode()) for text in stop) + 4
-
-    def matches(tokens: list[int]) -> bool:
-        text = tokenizer.decode(tokens[-tail:], skip_special_tokens=True)
-        return any(one in text for one in stop)
-
-    return matches
-
-
-def text_of(tokenizer: Any, tokens: Sequence[int], sampling: Sampling) -> str:
-    """Decoded text without special tokens, cut before the first stop string."""
-    text = tokenizer.decode(tokens, skip_special_tokens=True)
-    places = [place for place in (text.find(one) for one in sampling.stop) if place >= 0]
-    return text[: min(places)] if places else text
+    return transformers_engine(job), job.batch_size

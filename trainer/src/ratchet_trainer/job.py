@@ -201,7 +201,7 @@ def parse_job(data: object) -> Job:
         raise InvalidJobError("invalidField", f"kind: {kind!r} is none of {', '.join(_KINDS)}", "Set kind.")
     schema = _schema_of(kind)
     errors = sorted(
-        cast("typing.Iterable[ValidationError]", Draft202012Validator(schema).iter_errors(data)),  # pyright: ignore[reportUnknownMemberType]
+        cast("typing.Iterable[ValidationError]", Draft202012Validator(schema).iter_errors(cast("Any", data))),  # pyright: ignore[reportUnknownMemberType]
         key=lambda error: list(map(str, error.absolute_path)),
     )
     if errors:
@@ -210,7 +210,9 @@ def parse_job(data: object) -> Job:
 
 
 def _schema_of(kind: str) -> dict[str, Any]:
-    schema: dict[str, Any] = json.loads(resources.files(__package__).joinpath("job.schema.json").read_text("utf-8"))
+    schema: dict[str, Any] = json.loads(
+        resources.files(__name__.rpartition(".")[0]).joinpath("job.schema.json").read_text("utf-8")
+    )
     options: list[dict[str, Any]] = schema.get("oneOf") or schema["anyOf"]
     return next(option for option in options if option["properties"]["kind"]["const"] == kind)
 

@@ -5,7 +5,7 @@ completion's tokens); gap = h_w − h_l; β is the KL strength, unitless. Every 
 unless it says otherwise; nothing is reduced, so that callers can weight pairs.
 """
 
-from typing import NamedTuple
+from typing import NamedTuple, cast
 
 import torch
 import torch.nn.functional as F
@@ -136,7 +136,7 @@ def keep_least_noisy(scores: Tensor, drop_share: float) -> list[int]:
         scores: `disagreement_scores` of all pairs, f32[pairs].
         drop_share: In [0, 1).
     """
-    values = scores.tolist()
+    values = cast("list[float]", scores.tolist())  # pyright: ignore[reportUnknownMemberType]
     order = sorted(range(len(values)), key=lambda index: (values[index], index))
     return sorted(order[: count_kept(len(values), drop_share)])
 

@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 from importlib.util import find_spec
-from typing import Any
+from typing import Any, cast
 
 from .errors import InvalidJobError, PreflightError
 from .events import EventStream
@@ -63,7 +63,9 @@ def check_end_token(model: Any, tokenizer: Any) -> None:
         PreflightError: `untrainedStopToken`.
     """
     configured = model.generation_config.eos_token_id
-    stops = [] if configured is None else configured if isinstance(configured, list) else [configured]
+    stops = cast(
+        "list[int]", configured if isinstance(configured, list) else [configured] if configured is not None else []
+    )
     if stops and tokenizer.eos_token_id not in stops:
         message = (
             f"base.path: generation stops at token {stops}, the tokenizer's end token is {tokenizer.eos_token_id}: "

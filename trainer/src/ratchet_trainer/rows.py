@@ -62,7 +62,9 @@ def require_text(rows: Sequence[dict[str, Any]], fields: Sequence[str], file_fie
     for number, row in enumerate(rows, 1):
         for name in fields:
             if not isinstance(row.get(name), str):
-                message = f"{file_field}: row {number} has no text in field {name!r}; it has {', '.join(row) or 'nothing'}"
+                message = (
+                    f"{file_field}: row {number} has no text in field {name!r}; it has {', '.join(row) or 'nothing'}"
+                )
                 fix = f"Every row needs {', '.join(fields)}; check the template that wrote the file."
                 raise PreflightError("missingField", message, fix)
 
@@ -78,7 +80,9 @@ def weights_of(rows: Sequence[dict[str, Any]], file_field: str) -> list[float]:
         weight = row.get("weight", 1.0)
         if isinstance(weight, bool) or not isinstance(weight, int | float) or not math.isfinite(weight) or weight < 0:
             message = f"{file_field}: row {number} has weight {weight!r}"
-            raise PreflightError("nonFiniteWeight", message, "Weights are finite numbers >= 0; leave the field out for 1.")
+            raise PreflightError(
+                "nonFiniteWeight", message, "Weights are finite numbers >= 0; leave the field out for 1."
+            )
         weights.append(float(weight))
     if not any(weights):
         raise PreflightError("nonFiniteWeight", f"{file_field}: all weights are 0", "Give some rows a positive weight.")

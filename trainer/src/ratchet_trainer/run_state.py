@@ -91,7 +91,9 @@ def check_same_job(saved: RunState, fingerprint: dict[str, Any]) -> None:
     Raises:
         InvalidJobError: Names the fields that differ.
     """
-    names = sorted(name for name in {*saved.fingerprint, *fingerprint} if saved.fingerprint.get(name) != fingerprint.get(name))
+    names = sorted(
+        name for name in {*saved.fingerprint, *fingerprint} if saved.fingerprint.get(name) != fingerprint.get(name)
+    )
     if names:
         message = f"checkpointing.resumeFrom: the checkpoint belongs to a job with other {', '.join(names)}"
         raise InvalidJobError("resumeMismatch", message, "Resume with the same job, or start without resumeFrom.")

@@ -4,6 +4,7 @@ One thread, one `selectors` loop. The parent never runs a multi-threaded kernel,
 child must be able to start its own OpenMP pool, autograd engine and CUDA context.
 """
 
+import contextlib
 import ctypes
 import gc
 import importlib
@@ -75,7 +76,9 @@ def serve_forever(socket_path: str, preload: list[str]) -> int:
         Exit code.
     """
     if len(socket_path) >= SOCKET_PATH_LIMIT:
-        print(f"--socket: {socket_path} has {len(socket_path)} characters; use under {SOCKET_PATH_LIMIT}", file=sys.stderr)
+        print(
+            f"--socket: {socket_path} has {len(socket_path)} characters; use under {SOCKET_PATH_LIMIT}", file=sys.stderr
+        )
         return EXIT_CODES["invalidJob"]
     began = time.monotonic()
     _import_everything()
@@ -260,10 +263,8 @@ def _reap(server: _Server, connection: _Connection) -> None:
 
 def _forget(server: _Server, connection: _Connection) -> None:
     fd = connection.sock.fileno()
-    try:
+    with contextlib.suppress(KeyError):
         server.selector.unregister(connection.sock)
-    except KeyError:
-        pass
     server.connections.pop(fd, None)
     connection.sock.close()
 

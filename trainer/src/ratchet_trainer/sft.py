@@ -4,12 +4,13 @@
 
 import math
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import torch
 from datasets import Dataset
 from safetensors.torch import load_file
-from trl import SFTConfig, SFTTrainer
+from trl.trainer.sft_config import SFTConfig
+from trl.trainer.sft_trainer import SFTTrainer
 
 from .adapters import adapter_tensors, load_adapter, new_adapter
 from .base_model import LoadedBase, load_base
@@ -34,14 +35,19 @@ class WindowSftTrainer(WindowTraining, SFTTrainer):
     rows: list[TokenRow]
     eval_rows: list[TokenRow]
 
+    @property
+    def job(self) -> SftJob:
+        """The run's job."""
+        return cast("SftJob", self.run.job)
+
     def window_batches(self, step: int) -> list[dict[str, Any]]:
         """Micro-batches of one window; the loss is a mean over the window's weighted supervised tokens."""
         run = self.run
         numbers = run.plan.rows(run.plan.locate(step), range(len(self.rows)))
         window = [self.rows[number] for number in numbers]
         weight = sum(row.weight * row.supervised for row in window)
-        pad = self.processing_class.pad_token_id
-        if run.job.packing:
+        pad = self.run.base.tokenizer.pad_token_id
+        if self.job.packing:
             groups = bins_of(numbers, run.lengths, run.job.optimisation.max_length)
             batches = [collate_packed([self.rows[number] for number in group]) for group in groups]
         else:
@@ -61,20 +67,21 @@ class WindowSftTrainer(WindowTraining, SFTTrainer):
 
     def divergence_limit(self) -> float:
         """Twice the loss of guessing uniformly, nats per token."""
-        return 2 * math.log(len(self.processing_class))
+        return 2 * math.log(len(self.run.base.tokenizer))
 
     def evaluate(self, *args: Any, **kwargs: Any) -> dict[str, float]:
         """Mean negative log-likelihood per supervised token of the held-out rows; keeps the best epoch."""
         size = 2 * self.run.job.optimisation.batch_size
         order = sorted(range(len(self.eval_rows)), key=lambda number: len(self.eval_rows[number].ids))
         total = 0.0
-        self.model.eval()
+        model = cast("Any", self.model)
+        model.eval()
         with torch.no_grad(), self.compute_loss_context_manager():
             for start in range(0, len(order), size):
                 rows = [self.eval_rows[number] for number in order[start : start + size]]
-                batch = self._prepare_inputs(collate(rows, self.processing_class.pad_token_id, weighted=False))
+                batch = self._prepare_inputs(collate(rows, self.run.base.tokenizer.pad_token_id, weighted=False))
                 batch["normalizer"] = torch.tensor(1.0)
-                total += float(self.compute_loss(self.model, batch))
+                total += float(self.compute_loss(model, batch))
         loss = total / sum(row.supervised for row in self.eval_rows)
         self._record_evaluation(loss)
         metrics = {"eval_loss": loss}
@@ -88,14 +95,14 @@ class WindowSftTrainer(WindowTraining, SFTTrainer):
         epoch = run.plan.progress(state.step)
         run.events.emit("eval", step=state.step, epoch=epoch, loss=loss)
         state.eval_loss = loss
-        if run.job.early_stopping is None:
+        if self.job.early_stopping is None:
             return
         if state.best_loss is None or loss < state.best_loss:
             state.best_loss, state.best_epoch, state.epochs_without_gain = loss, epoch, 0
             run.best = adapter_tensors(self.accelerator.unwrap_model(self.model))
             return
         state.epochs_without_gain += 1
-        if state.epochs_without_gain >= run.job.early_stopping.patience_epochs:
+        if state.epochs_without_gain >= self.job.early_stopping.patience_epochs:
             state.stopped_early = True
             self.control.should_training_stop = True
 
@@ -119,7 +126,11 @@ def run_sft(job: SftJob, events: EventStream, interrupts: Interrupts, read_at: f
     eval_rows = _encode(base, raw_eval, job, "evalFile", events)[0] if raw_eval else []
     optimisation = job.optimisation
     plan = WindowPlan([StagePlan(optimisation.epochs, len(rows))], optimisation.window, job.seed)
-    model = load_adapter(base, job.adapter.path, trainable=True, lora=job.lora) if job.adapter else new_adapter(base, job.lora)
+    model = (
+        load_adapter(base, job.adapter.path, trainable=True, lora=job.lora)
+        if job.adapter
+        else new_adapter(base, job.lora)
+    )
     if job.packing:
         refuse_leaking_attention(model, rows, base.device)
     lengths = [len(row.ids) for row in rows]
@@ -163,7 +174,11 @@ def _trainer(job: SftJob, base: LoadedBase, model: Any, plan: WindowPlan) -> Win
 
     def build() -> WindowSftTrainer:
         return WindowSftTrainer(
-            model=model, args=config, train_dataset=placeholder, processing_class=base.tokenizer, data_collator=lambda x: x
+            model=model,
+            args=config,
+            train_dataset=placeholder,
+            processing_class=base.tokenizer,
+            data_collator=cast("Any", list),  # never called
         )
 
     return keep_precision(model, build)

@@ -54,9 +54,7 @@ def trainer_arguments(job: SftJob | DpoJob, base: LoadedBase, total_steps: int) 
     }
 
 
-def prepare_state(
-    job: SftJob | DpoJob, base: LoadedBase, fingerprint: dict[str, Any], events: EventStream
-) -> RunState:
+def prepare_state(job: SftJob | DpoJob, base: LoadedBase, fingerprint: dict[str, Any], events: EventStream) -> RunState:
     """Fresh state, or the checkpoint's; sets threads and seeds.
 
     A resumed run uses as many threads as it began with: how sums are split decides their last bits.

@@ -12,7 +12,7 @@ import time
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any, cast
 
 import torch
 from torch.utils.data import DataLoader
@@ -27,6 +27,11 @@ from .interrupts import Interrupts
 from .job import DpoJob, SftJob
 from .plan import WindowPlan
 from .run_state import RunState
+
+if TYPE_CHECKING:
+    from transformers import Trainer as _Behind
+else:
+    _Behind = object
 
 BEST_FILE = "best_adapter.safetensors"
 BAD_STEPS_ALLOWED = 10
@@ -55,17 +60,10 @@ class TrainingRun:
     extra_checkpoint_files: Sequence[Path] = ()
 
 
-class WindowTraining:
+class WindowTraining(_Behind):
     """Mixin in front of a TRL trainer; set `run` before `train()`."""
 
     run: TrainingRun
-    # From the TRL trainer behind this mixin.
-    model: Any
-    args: Any
-    optimizer: Any
-    accelerator: Any
-    state: Any
-    control: TrainerControl
     evaluates = False
 
     def window_batches(self, step: int) -> list[dict[str, Any]]:
@@ -81,7 +79,7 @@ class WindowTraining:
         return {}
 
     def reported_loss(self, backpropagated: float) -> float:
-        """The window's loss, nats; differs from the number that was differentiated where batch weights are constants."""
+        """The window's loss, nats; not the number that was differentiated where batch weights were constants."""
         return backpropagated
 
     def get_train_dataloader(self) -> DataLoader:
@@ -91,16 +89,18 @@ class WindowTraining:
     def training_step(self, model: Any, inputs: dict[str, Any], num_items_in_batch: Any = None) -> torch.Tensor:
         """Forward and backward over all micro-batches of a window; returns the window's loss."""
         self._step_began = time.monotonic()
-        self._rate = self.optimizer.param_groups[0]["lr"]
+        self._rate = cast("Any", self.optimizer).param_groups[0]["lr"]
         self._tokens = 0
         batches = self.window_batches(inputs["window"])
         if not model.training:  # the call walks every module, so not for each micro-batch
             model.train()
         losses = []
         for batch in batches:
-            self._tokens += int(batch["attention_mask"].sum()) if "attention_mask" in batch else batch["input_ids"].numel()
+            self._tokens += (
+                int(batch["attention_mask"].sum()) if "attention_mask" in batch else batch["input_ids"].numel()
+            )
             with self.compute_loss_context_manager():
-                loss = self.compute_loss(model, self._prepare_inputs(batch))
+                loss = cast("torch.Tensor", self.compute_loss(model, self._prepare_inputs(batch)))
             self.accelerator.backward(loss)
             losses.append(loss.detach())
         total = torch.stack(losses).sum()
@@ -109,9 +109,11 @@ class WindowTraining:
 
     def _clip_grad_norm(self, model: Any) -> Any:
         if self.accelerator.num_processes > 1:
-            self._grad_norm = super()._clip_grad_norm(model)
+            self._grad_norm: Any = super()._clip_grad_norm(model)
         else:
-            trainable = [parameter for group in self.optimizer.param_groups for parameter in group["params"]]
+            trainable = [
+                parameter for group in cast("Any", self.optimizer).param_groups for parameter in group["params"]
+            ]
             self._grad_norm = torch.nn.utils.clip_grad_norm_(trainable, self.args.max_grad_norm)
         return self._grad_norm
 
