@@ -1,6 +1,6 @@
 import { visibleText } from './visible-text.ts';
 
-/** Markup that may go into the page as it is. Only {@link html}, {@link svgMarkup} and {@link join} make it. */
+/** Markup that may go into the page as it is. Only {@link html} and {@link svgMarkup} make it. */
 export type Html = { readonly markup: string };
 
 type Part = Html | string | number | null | undefined | false | readonly Html[];
@@ -33,9 +33,4 @@ export function svgMarkup(svg: string): Html {
   if (!svg.startsWith('<svg') || /<(script|foreignObject|iframe)|\son\w+\s*=/iu.test(svg.replace(/>[^<]*</gu, '><')))
     throw new Error('The rendered plot holds more than shapes and text.');
   return { markup: svg };
-}
-
-/** Pieces one after another, with `separator` between them. */
-export function join(pieces: readonly Html[], separator = ''): Html {
-  return { markup: pieces.map((piece) => piece.markup).join(separator) };
 }

@@ -47,7 +47,7 @@ function atLeastOne(text: string): number {
 export function runList(runs: RunLine[], paint: Paint): string[] {
   if (runs.length === 0) return ['No runs yet. Start one: ratchet run demo'];
   const rows = runs.map(({ run, recipe, status, stage, gate, startedAt }) => {
-    const waits = gate === '' ? '' : paint.unsure(`waits at Gate ${gate}`);
+    const waits = gate === '' || status !== 'running' ? '' : paint.unsure(`waits at Gate ${gate}`);
     return [run, recipe, status === 'running' ? paint.accent(status) : status, stage, instant(startedAt), waits];
   });
   return textTable([['run', 'recipe', 'status', 'stage', 'started', ''].map((title) => paint.soft(title)), ...rows]);

@@ -50,7 +50,9 @@ function partLines(part: Part, snapshot: Snapshot, paint: Paint): string[] {
   if (early !== null && !running) return [`${paint.good('✓')} ${named(stageNames[part])} ${early}`];
   if (!running || isOver(state.stage)) return results.length > 0 ? results : [paint.soft(`· ${stageNames[part]}`)];
   if (state.waiting !== null) return results;
-  const title = attempts.length === 0 ? stageNames[part] : `${stageNames[part]}, try ${String(attempts.length + 1)}`;
+  // An attempt whose gate is not decided yet is the one that is worked on.
+  const tries = attempts.filter(({ outcome }) => outcome !== 'pending').length;
+  const title = tries === 0 ? stageNames[part] : `${stageNames[part]}, try ${String(tries + 1)}`;
   return [...results, ...activityLines(title, snapshot, paint)];
 }
 

@@ -42,6 +42,20 @@ describe('live view', () => {
     expect(liveView(lost, plain).join('\n')).toMatch(/waiting for a worker try 3 after: activity Heartbeat timeout/);
   });
 
+  it('counts tries by what was rejected, not by what is being judged', () => {
+    const judging = atGateB();
+    const phases = judging.state.phases.map((attempt, index) =>
+      index === 1 ? { ...attempt, outcome: 'pending' as const } : attempt,
+    );
+    const activities = [{ type: 'judgeGate', attempt: 1, running: true, progress: null, failure: null }];
+    const view = (outcomes: typeof phases) =>
+      liveView({ ...judging, activities, state: { ...judging.state, waiting: null, phases: outcomes } }, plain).find(
+        (line) => line.startsWith('▶'),
+      );
+    expect(view(phases)).toBe('▶ Phase B        judging the gate');
+    expect(view(judging.state.phases)).toBe('▶ Phase B, try 2 judging the gate');
+  });
+
   it('tells what a hostile label would do to a terminal instead of doing it', () => {
     const hostile = training(1);
     for (const { progress } of hostile.activities) if (progress) progress.label = '\u001b[2Jgone\u202e';
