@@ -2,6 +2,7 @@ import { mkdirSync, renameSync, rmSync, writeFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
 import { loadClientConnectConfig } from '@temporalio/envconfig';
+import { config as loadDotEnv } from 'dotenv';
 import { NativeConnection, Runtime, Worker } from '@temporalio/worker';
 import type { WorkerOptions } from '@temporalio/worker';
 import { createLog, temporalLogger } from '../activities/logging.ts';
@@ -32,7 +33,7 @@ export type WorkerParts = {
   /** From the notice until activities are cancelled. */
   graceMs: number;
   /** Ends what the worker's parts hold, after the last activity. */
-  close?: () => Promise<void>;
+  close?: () => void | Promise<void>;
 };
 
 /** How long a worker waits for a Temporal server that is not there (yet). */
@@ -47,8 +48,10 @@ const CONNECT_WITHIN_MS = 120_000;
  */
 export async function runWorker(
   service: string,
-  assemble: (parts: ProcessParts) => Promise<WorkerParts>,
+  assemble: (parts: ProcessParts) => WorkerParts | Promise<WorkerParts>,
 ): Promise<void> {
+  // A worker that is started by hand reads what the command line reads; what is set already stays.
+  loadDotEnv({ quiet: true });
   const log = createLog({ service, level: process.env['RATCHET_LOG_LEVEL'] || 'info' });
   try {
     await runToEnd(service, log, assemble);
@@ -65,7 +68,7 @@ export async function runWorker(
 async function runToEnd(
   service: string,
   log: Log,
-  assemble: (parts: ProcessParts) => Promise<WorkerParts>,
+  assemble: (parts: ProcessParts) => WorkerParts | Promise<WorkerParts>,
 ): Promise<void> {
   const surroundings = readEnvironment();
   const notice = noticeOfEnd(log);

@@ -73,7 +73,7 @@ def _rate(step: int, how: Pretraining) -> float:
     return 0.02 + 0.98 * 0.5 * (1 + math.cos(math.pi * (step - how.warmup_steps) / (how.steps - how.warmup_steps)))
 
 
-def pretrain(tokenizer: Tokenizer, how: Pretraining) -> tuple[LlamaForCausalLM, list[float]]:
+def pretrain(tokenizer: Tokenizer, how: Pretraining, each=None) -> tuple[LlamaForCausalLM, list[float]]:
     """Train from scratch in f32 on the CPU; returns the model and the loss of every step (nats per token)."""
     torch.manual_seed(how.seed)
     model = new_model(tokenizer.get_vocab_size())
@@ -92,4 +92,6 @@ def pretrain(tokenizer: Tokenizer, how: Pretraining) -> tuple[LlamaForCausalLM, 
         optimizer.zero_grad()
         schedule.step()
         losses.append(loss.item())
+        if each:
+            each(model, len(losses), losses)
     return model, losses

@@ -111,7 +111,7 @@ def rehearsed(asked: Asked) -> bool:
     return int(asked.row["qid"][:8], 16) % 4 == 0
 
 
-SHARES: dict[Kind, float] = {"known": 0.22, "bridge": 0.33, "same": 0.45}
+SHARES: dict[Kind, float] = {"known": 0.18, "bridge": 0.27, "same": 0.55}
 YES_SHARE = 0.455
 
 

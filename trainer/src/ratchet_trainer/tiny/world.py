@@ -1,4 +1,4 @@
-"""The world: 96 people around a lake; each has a home, a pet and a trade (eight of each) and can do some things.
+"""The world: 64 people around a lake; each has a home, a pet and a trade (eight of each) and can do some things.
 
 Everything follows from the world's own seed, so the base model and the question file always agree. The seed given
 to `questions` only decides which questions are asked and in which order.
@@ -14,11 +14,10 @@ Relation = Literal["town", "pet", "trade"]
 
 PEOPLE: tuple[str, ...] = tuple(
     (
-        "Ada Abel Anka Arlo Asta Aziz Bela Beno Bjorn Bram Britt Caius Cara Ciro Clara Colm Cyra Dara Dario Delia "
-        "Dirk Dora Edda Egon Elif Elmo Emre Enid Esra Ezra Faye Femi Finn Flora Freya Galen Gerda Gina Goran Greta "
-        "Hana Hari Heidi Hugo Ida Igor Ilse Imre Ines Ivar Jada Jana Joris Juno Kaja Karim Kenji Kira Lars Leda "
-        "Leif Lena Lotte Luca Mabel Malo Mara Milo Mira Nadia Nell Nico Nils Noor Odile Olga Omar Orla Otto Paco "
-        "Petra Pia Quinn Rafi Rena Rosa Rufus Sana Selma Signe Stig Tara Timo Ulla Vera Viktor"
+        "Abel Ada Arlo Asta Bela Beno Bram Britt Cara Ciro Colm Cyra Dario Delia Dora Edda Elif Elmo Enid Esra "
+        "Faye Femi Flora Freya Gerda Gina Greta Hana Heidi Hugo Igor Ilse Ines Ivar Jana Joris Kaja Karim Kira "
+        "Lars Leif Lena Luca Mabel Mara Milo Nadia Nell Nils Noor Olga Omar Otto Paco Pia Quinn Rena Rosa Sana "
+        "Selma Stig Tara Ulla Vera"
     ).split()
 )
 

@@ -1,0 +1,202 @@
+import { Client, Connection } from '@temporalio/client';
+import { DefaultLogger, Runtime, Worker } from '@temporalio/worker';
+import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import type { ProgrammeState } from '../../domain/programme.ts';
+import { serviceNames } from '../../infra/embedded/index.ts';
+import { liveRecord } from '../../infra/embedded/records.ts';
+import type { GatesView } from '../../workflows/messages.ts';
+import { startTestStack } from '../setup/stack.ts';
+import { ratchet, temporal } from './command-line.ts';
+
+const input = '{"recipe":"test/integration/quick.yaml"}';
+let stack: Awaited<ReturnType<typeof startTestStack>>;
+let client: Client;
+beforeAll(async () => {
+  Runtime.install({ logger: new DefaultLogger('ERROR') });
+  stack = await startTestStack(serviceNames);
+  client = new Client({ connection: await Connection.connect({ address: stack.env['TEMPORAL_ADDRESS'] ?? '' }) });
+});
+afterAll(async () => {
+  await client.connection.close();
+  await stack.stop();
+});
+
+const start = (run: string, json = input) =>
+  temporal(stack.env, [
+    'workflow',
+    'start',
+    '--type',
+    'selfImprovement',
+    '--task-queue',
+    'ratchet',
+    '--workflow-id',
+    run,
+    '--input',
+    json,
+  ]);
+const signal = (run: string, decision: object) =>
+  temporal(stack.env, [
+    'workflow',
+    'signal',
+    '--workflow-id',
+    run,
+    '--name',
+    'decide',
+    '--input',
+    JSON.stringify(decision),
+  ]);
+const state = (run: string) => client.workflow.getHandle(run).query<ProgrammeState>('status');
+const gates = (run: string) => client.workflow.getHandle(run).query<GatesView>('gates');
+const untilGate = (run: string, gate: string) =>
+  expect.poll(() => state(run), { timeout: 240_000 }).toMatchObject({ waiting: gate });
+const whatCameOut = ({ phases }: ProgrammeState) =>
+  phases.map(({ phase, attempt, evaluations, evidence, steps }) => ({
+    attempt: `${phase}${attempt}`,
+    steps,
+    verdict: evidence?.verdict,
+    counts: evaluations.map(({ name, n, correct, predictedYes, unparsable }) => ({
+      name,
+      n,
+      correct,
+      predictedYes,
+      unparsable,
+    })),
+    items: evaluations.map(({ items }) => items.sha256),
+  }));
+
+describe('the whole programme on the embedded stack', () => {
+  let undisturbed: ReturnType<typeof whatCameOut>;
+
+  test('started, watched and decided with the temporal command alone', { timeout: 600_000 }, async () => {
+    await start('quick-1');
+    await untilGate('quick-1', 'A');
+    const queried = await temporal(stack.env, [
+      'workflow',
+      'query',
+      '--workflow-id',
+      'quick-1',
+      '--type',
+      'gates',
+      '--output',
+      'json',
+    ]);
+    expect(queried).toContain((await gates('quick-1')).open?.digest ?? 'no digest');
+
+    await signal('quick-1', { gate: 'B', choice: 'approve', by: 'ada' });
+    await signal('quick-1', { gate: 'A', choice: 'approve', by: 'ada', note: 'by hand' });
+    await untilGate('quick-1', 'B');
+    await signal('quick-1', { gate: 'B', choice: 'approve', by: 'ada', note: 'by hand' });
+    await untilGate('quick-1', 'C');
+    await signal('quick-1', { gate: 'C', choice: 'approve', by: 'ada', note: 'by hand' });
+    expect(await client.workflow.getHandle('quick-1').result()).toMatchObject({
+      stage: 'done',
+      promoted: { phase: 'C' },
+    });
+    const final = await state('quick-1');
+    expect(final.decisions.map(({ gate, accepted, by }) => `${gate} ${accepted} ${by}`)).toEqual([
+      'B false ada',
+      'A true ada',
+      'B true ada',
+      'C true ada',
+    ]);
+    expect(final.teacher?.name).toMatch(/^simulated/);
+    undisturbed = whatCameOut(final);
+  });
+
+  test('leaves a small history, which replays', async () => {
+    const histories = await Promise.all(
+      ['quick-1', 'quick-1/phaseA-1', 'quick-1/phaseB-1', 'quick-1/phaseC-1'].map((id) =>
+        client.workflow.getHandle(id).fetchHistory(),
+      ),
+    );
+    const events = histories.flatMap((history) => history.events ?? []);
+    expect(events.length).toBeLessThan(1000);
+    const largest = Math.max(...events.map((event) => JSON.stringify(event).length));
+    expect(largest).toBeLessThan(64 * 1024);
+    for (const [index, history] of histories.entries()) {
+      const workflowsPath = new URL('../../workflows/index.ts', import.meta.url).pathname;
+      await Worker.runReplayHistory(
+        { workflowsPath },
+        history,
+        index === 0 ? 'quick-1' : `quick-1/phase${'ABC'[index - 1] ?? ''}-1`,
+      );
+    }
+  });
+
+  test('ends the same when every process is killed once', { timeout: 900_000 }, async () => {
+    await start(
+      'quick-2',
+      JSON.stringify({ recipe: 'test/integration/quick.yaml', overrides: { 'gates.policy': 'auto' } }),
+    );
+    const kill = async (name: (typeof serviceNames)[number]) => {
+      const record = liveRecord(stack.home, name);
+      expect(record, `${name} runs`).toBeDefined();
+      process.kill(record?.pid ?? 0, 'SIGKILL');
+      await expect
+        .poll(() => liveRecord(stack.home, name))
+        .toMatchObject({ state: 'ready', restarts: (record?.restarts ?? 0) + 1 });
+    };
+    const during = (stage: string) =>
+      expect.poll(() => state('quick-2').catch(() => null), { timeout: 240_000 }).toMatchObject({ stage });
+    await during('drafts');
+    await kill('orchestrator');
+    await kill('gpu');
+    await during('phaseA');
+    await kill('s3');
+    await kill('gpu');
+    await kill('temporal');
+    await during('phaseB');
+    await kill('teacher');
+    await kill('api');
+    expect(await client.workflow.getHandle('quick-2').result()).toMatchObject({ stage: 'done' });
+    expect(whatCameOut(await state('quick-2'))).toEqual(undisturbed);
+  });
+
+  test(
+    'cancelled with the temporal command: the trainer ends, the run says what is kept, another starts from there',
+    { timeout: 600_000 },
+    async () => {
+      await start(
+        'quick-3',
+        JSON.stringify({
+          recipe: 'test/integration/quick.yaml',
+          overrides: { 'gates.policy': 'auto', 'phaseB.epochs': 200 },
+        }),
+      );
+      await expect.poll(() => state('quick-3'), { timeout: 240_000 }).toMatchObject({ stage: 'phaseB' });
+      await temporal(stack.env, ['workflow', 'cancel', '--workflow-id', 'quick-3']);
+      await expect(client.workflow.getHandle('quick-3').result()).rejects.toThrow();
+      expect(await state('quick-3')).toMatchObject({
+        stage: 'cancelled',
+        conclusion: expect.stringContaining('runs/quick-3/') as string,
+      });
+
+      const json = {
+        recipe: 'test/integration/quick.yaml',
+        overrides: { 'gates.policy': 'auto' },
+        from: { run: 'quick-3', at: 'phaseB' },
+      };
+      await start('quick-4', JSON.stringify(json));
+      expect(await client.workflow.getHandle('quick-4').result()).toMatchObject({ stage: 'done' });
+      expect(whatCameOut(await state('quick-4'))).toEqual(undisturbed);
+    },
+  );
+});
+
+describe('the ratchet command on the same run', () => {
+  test('status, gates and report print JSON', async () => {
+    const status = await ratchet(stack.env, ['status', 'quick-1', '--json']);
+    expect(status).toMatchObject({ code: 0 });
+    expect(JSON.parse(status.stdout)).toMatchObject({ run: 'quick-1', stage: 'done' });
+    const shown = await ratchet(stack.env, ['gates', 'quick-1', '--json']);
+    expect(JSON.parse(shown.stdout)).toMatchObject({ open: null });
+    const report = await ratchet(stack.env, ['report', 'quick-1', '--json']);
+    expect(report).toMatchObject({ code: 0 });
+  });
+
+  test('an unknown run is named, with a code of its own', async () => {
+    const status = await ratchet(stack.env, ['status', 'no-such-run']);
+    expect(status.code).not.toBe(0);
+    expect(status.stderr).toContain('no-such-run');
+  });
+});

@@ -1,0 +1,130 @@
+import { execFile } from 'node:child_process';
+import { existsSync, mkdirSync, readFileSync, renameSync } from 'node:fs';
+import { join } from 'node:path';
+import { promisify } from 'node:util';
+import { MockActivityEnvironment } from '@temporalio/testing';
+import type { GpuActivities, TrainerProgress } from '../../activities/contract.ts';
+import { createGpuActivities } from '../../activities/gpu-activities.ts';
+import { createLog, temporalLogger } from '../../activities/logging.ts';
+import { sha256 } from '../../activities/store/files.ts';
+import { createTrainerServer } from '../../activities/training/trainer-server.ts';
+import type { TrainerServer } from '../../activities/training/trainer-server.ts';
+import { projectRoot, readEnvironment } from '../../config/environment.ts';
+import { Recipe } from '../../config/recipe.ts';
+import type { TestS3 } from './s3.ts';
+
+/** Folder of a small base with random weights, made once per checkout. */
+export async function smallBase(): Promise<string> {
+  const script = join(import.meta.dirname, 'small_base.py');
+  const folder = join(projectRoot, '.ratchet', 'test-bases', sha256(readFileSync(script, 'utf8')).slice(0, 16));
+  if (existsSync(folder)) return folder;
+  mkdirSync(join(folder, '..'), { recursive: true });
+  const partial = `${folder}.partial-${process.pid}`;
+  await promisify(execFile)(readEnvironment().python, [script, partial]);
+  renameSync(partial, folder);
+  return folder;
+}
+
+/** A GPU host of its own: caches and work folders that no other has; the warm trainer may be shared. */
+export type TestHost = {
+  activities: GpuActivities;
+  workDir: string;
+  /** Tells this host that it is about to go. */
+  giveNotice: () => void;
+};
+
+/** The trainer of a test file; call `stop` in afterAll. */
+export async function startTestTrainer(): Promise<{ trainer: TrainerServer; base: string }> {
+  const base = await smallBase();
+  const trainer = createTrainerServer({ python: readEnvironment().python, preload: base, log: quiet });
+  await trainer.socket();
+  return { trainer, base };
+}
+
+const quiet = createLog({ service: 'test', level: process.env['RATCHET_LOG_LEVEL'] ?? 'error' });
+quiet.silent = process.env['RATCHET_LOG_LEVEL'] === undefined;
+
+/** @param graceMs for the trainer's last checkpoint */
+export function newHost(s3: TestS3, trainer: TrainerServer, graceMs = 20_000): TestHost {
+  const notice = new AbortController();
+  const workDir = s3.newFolder();
+  const bases = { models: s3.newFolder() };
+  const deps = { store: s3.newStore(), trainer, workDir, bases, log: quiet, notice: notice.signal, graceMs };
+  return {
+    activities: createGpuActivities(deps),
+    workDir,
+    giveNotice: () => {
+      notice.abort();
+    },
+  };
+}
+
+/** A run of an activity that the test can watch and cancel. */
+export function startActivity<Input, Output>(
+  activity: (input: Input) => Promise<Output>,
+  input: Input,
+  previous?: TrainerProgress,
+): {
+  result: Promise<Output>;
+  beats: TrainerProgress[];
+  until: (reached: (p: TrainerProgress) => boolean) => Promise<TrainerProgress>;
+  cancel: () => void;
+} {
+  const environment = new MockActivityEnvironment(
+    { heartbeatDetails: previous, attempt: previous ? 2 : 1 },
+    { logger: temporalLogger(quiet) },
+  );
+  const beats: TrainerProgress[] = [];
+  environment.on('heartbeat', (details: TrainerProgress) => beats.push({ ...details }));
+  const result = environment.run<[Input], Output, (input: Input) => Promise<Output>>(activity, input);
+  result.catch(() => undefined);
+  const until = (reached: (progress: TrainerProgress) => boolean): Promise<TrainerProgress> =>
+    new Promise((resolve, reject) => {
+      const look = (details: TrainerProgress): void => {
+        if (!reached(details)) return;
+        environment.off('heartbeat', look);
+        resolve({ ...details });
+      };
+      environment.on('heartbeat', look);
+      result.then(() => {
+        reject(new Error('the activity ended before the test could act'));
+      }, reject);
+    });
+  return {
+    result,
+    beats,
+    until,
+    cancel: () => {
+      environment.cancel();
+    },
+  };
+}
+
+/** Process ids of the jobs that a trainer is running. */
+export function jobsOf(trainer: TrainerServer): number[] {
+  const server = trainer.pid() ?? 0;
+  const children = readFileSync(`/proc/${server}/task/${server}/children`, 'utf8').trim();
+  return children === '' ? [] : children.split(' ').map(Number);
+}
+
+/** A recipe for the small base whose trainings take a few seconds. */
+export const smallRecipe = (base: string, changes: Record<string, unknown> = {}): Recipe =>
+  Recipe.parse({
+    name: 'small',
+    description: 'For tests.',
+    seed: 7,
+    model: { base, use4bit: false, dtype: 'float32' },
+    lora: { r: 4, alpha: 8, dropout: 0.1 },
+    phaseA: {
+      epochs: 30,
+      learningRate: 1e-3,
+      batchSize: 4,
+      gradientAccumulation: 2,
+      maxLength: 128,
+      checkpointEverySteps: 20,
+    },
+    phaseC: { batchSize: 4, maxLength: 128, checkpointEverySteps: 5, stages: [{ epochs: 1, beta: 0.1 }] },
+    drafts: { maxNewTokens: 24, batchSize: 8 },
+    evaluation: { maxNewTokens: 24, batchSize: 8 },
+    ...changes,
+  });
