@@ -1,9 +1,6 @@
 import { createHash } from 'node:crypto';
 import type { Answer, Question } from '../../domain/records.ts';
 
-/** What the simulated teacher reads of a chat message: the text alone. */
-export type ChatMessage = { role: string; content: string };
-
 /** How it errs: the n-th attempt at a question errs by a hash, so runs repeat, and attempts differ. */
 export type Errors = { seed: string; attempt: string; rates: Record<Answer, number> };
 
