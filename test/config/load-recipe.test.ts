@@ -159,7 +159,10 @@ describe('refusals', () => {
     expect(text.whereIs(['phaseC', 'stages', 1, 'epochs'])).toBe('x.yaml:7');
     expect(text.whereIs(['phaseC', 'stages', 0, 'beta'])).toBe('x.yaml:6');
     expect(text.whereIs(['phaseA', 'epochs'])).toBe('x.yaml');
-    expect(parseRecipeText('a: &s { x: 1 }\nb: { <<: *s, y: 2 }\n', 'x.yaml').values).toEqual({ a: { x: 1 }, b: { x: 1, y: 2 } });
+    expect(parseRecipeText('a: &s { x: 1 }\nb: { <<: *s, y: 2 }\n', 'x.yaml').values).toEqual({
+      a: { x: 1 },
+      b: { x: 1, y: 2 },
+    });
     expect(() => parseRecipeText('name: x\nname: y\n', 'x.yaml')).toThrow(
       'x.yaml:2): not YAML: Map keys must be unique',
     );
