@@ -26,8 +26,8 @@ const deviceGone = /uncorrectable ECC|GPU is lost|fallen off the bus|no CUDA-cap
  */
 export function failureOfJob(outcome: JobOutcome, details: unknown[]): ApplicationFailure {
   const { code, signal, error, endedBy } = outcome;
-  const said = error === null ? '' : `: ${error.message}`;
-  const fix = error?.fix === undefined ? '' : ` ${error.fix}`;
+  const said = error === null ? '' : `: ${error.message.replace(/\.$/, '')}`;
+  const fix = error?.fix === undefined ? '' : `. ${error.fix}`;
   if (endedBy === 'stalled') {
     return failure('TrainerStalled', 'the trainer was alive but made no step for too long and was killed', { details });
   }

@@ -62,7 +62,8 @@ export async function train(deps: GpuDeps, training: Training): Promise<Training
     if (raced !== null) return raced;
     const log = deps.log.child({ run: scope.run, phase: scope.phase, attempt: scope.attempt, epoch: lease.epoch });
     const { microBatch } = lease.record();
-    const id = `${scope.run}/${label}/${lease.epoch}`;
+    // Without the epoch: the adapter's provenance names the job, and must not tell how often it was interrupted.
+    const id = `${scope.run}/${label}`;
     const { heartbeatSeconds, stallSeconds } = training.recipe.reliability;
     const attempt = await runAttempt(deps, {
       ...{ lease, trainingFolder, supervision, log },

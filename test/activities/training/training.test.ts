@@ -1,0 +1,245 @@
+import { readdirSync } from 'node:fs';
+import { CancelledFailure } from '@temporalio/common';
+import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { openLease } from '../../../activities/checkpoints/lease.ts';
+import type { GpuActivities, Scope, TrainerProgress } from '../../../activities/contract.ts';
+import { readManifest } from '../../../activities/store/folders.ts';
+import type { Store } from '../../../activities/store/store.ts';
+import type { TrainerServer } from '../../../activities/training/trainer-server.ts';
+import type { Recipe } from '../../../config/recipe.ts';
+import type { ArtefactRef, SftRow } from '../../../domain/records.ts';
+import { jobsOf, newHost, smallRecipe, startActivity, startTestTrainer } from '../../setup/gpu.ts';
+import { startTestS3 } from '../../setup/s3.ts';
+import type { TestS3 } from '../../setup/s3.ts';
+
+let s3: TestS3;
+let store: Store;
+let trainer: TrainerServer;
+let recipe: Recipe;
+let corpus: ArtefactRef;
+
+beforeAll(async () => {
+  s3 = await startTestS3();
+  store = s3.newStore();
+  const warm = await startTestTrainer();
+  trainer = warm.trainer;
+  recipe = smallRecipe(warm.base);
+  const rows = Array.from({ length: 32 }, (_, n): SftRow => ({
+    prompt: `Question: is ${n} so?\nAnswer:`,
+    completion: n % 3 ? ' yes' : ' no',
+  }));
+  corpus = await store.putRows('t/corpus.jsonl', rows);
+});
+afterAll(async () => {
+  await trainer.stop();
+  await s3.stop();
+});
+
+const STEPS = 120;
+type SftInput = Parameters<GpuActivities['trainSft']>[0];
+const scopeOf = (run: string): Scope => ({ run, phase: 'A', attempt: 1 });
+const inputOf = (run: string, changed: Partial<SftInput> = {}): SftInput => ({
+  ...{ scope: scopeOf(run), recipe, phase: 'A', corpus, heldOut: null, adapter: null },
+  ...changed,
+});
+const failsAs = (type: string): unknown => expect.objectContaining({ type });
+const newTraining = (input: SftInput, host = newHost(s3, trainer), previous?: TrainerProgress) => ({
+  host,
+  ...startActivity((given: SftInput) => host.activities.trainSft(given), input, previous),
+});
+
+let uninterrupted: Promise<ArtefactRef> | undefined;
+/** The adapter of a run that nothing interrupted. */
+const reference = (): Promise<ArtefactRef> =>
+  (uninterrupted ??= newTraining(inputOf('reference')).result.then(({ adapter }) => adapter));
+
+/** Digest of an adapter's weights. */
+async function weightsOf(adapter: ArtefactRef): Promise<string | undefined> {
+  const { files } = await readManifest(store, adapter);
+  return files.find(({ name }) => name === 'adapter_model.safetensors')?.sha256;
+}
+/** Bit for bit the weights of the run that nothing interrupted. */
+async function expectSameWeights({ adapter }: { adapter: ArtefactRef }): Promise<void> {
+  const weights = await weightsOf(await reference());
+  expect(weights).toMatch(/^[0-9a-f]{64}$/);
+  expect(await weightsOf(adapter)).toBe(weights);
+}
+
+describe('a training that nothing interrupts', () => {
+  test('leaves adapter and metrics in S3, and is not repeated', async () => {
+    const adapter = await reference();
+    const again = newTraining(inputOf('reference'));
+    const result = await again.result;
+    expect(result).toMatchObject({ adapter, steps: STEPS, stepsRedone: 0, losses: 0 });
+    // Nothing ran: there was not even a heartbeat.
+    expect(again.beats).toEqual([]);
+    expect(result.trainableParameters).toBeGreaterThan(0);
+    expect(result.trainLoss).toBeGreaterThan(0);
+    const names = (await readManifest(store, adapter)).files.map(({ name }) => name);
+    expect(names).toEqual(expect.arrayContaining(['adapter_config.json', 'adapter_model.safetensors', 'ratchet.json']));
+    const metrics = await store.rows<{ event: string; step: number }>(result.metrics);
+    expect(metrics.map(({ step }) => step)).toEqual(Array.from({ length: STEPS }, (_, n) => n + 1));
+  });
+
+  test('nothing stays on the host', async () => {
+    const { host, result } = newTraining(
+      inputOf('tidy', { recipe: { ...recipe, phaseA: { ...recipe.phaseA, epochs: 1 } } }),
+    );
+    await result;
+    expect(readdirSync(host.workDir, { recursive: true }).map(String).sort()).toEqual(['tidy', 'tidy/A-1']);
+  });
+});
+
+describe('the same adapter comes out', () => {
+  test('after the trainer was killed; another host goes on from the newest checkpoint', async () => {
+    const first = newTraining(inputOf('killed'));
+    const seen = await first.until(({ checkpointStep }) => (checkpointStep ?? 0) >= 20);
+    for (const pid of jobsOf(trainer)) process.kill(pid, 'SIGKILL');
+    await expect(first.result).rejects.toEqual(failsAs('GpuLost'));
+    const second = newTraining(inputOf('killed'), newHost(s3, trainer), first.beats.at(-1));
+    const result = await second.result;
+    await expectSameWeights(result);
+    expect(result.losses).toBe(1);
+    expect(result.stepsRedone).toBeLessThanOrEqual(2 * recipe.phaseA.checkpointEverySteps + 1);
+    expect(seen.done).toBeLessThan(STEPS);
+    const metrics = await store.rows<{ step: number }>(result.metrics);
+    expect(metrics.map(({ step }) => step)).toEqual(Array.from({ length: STEPS }, (_, n) => n + 1));
+  });
+
+  test('after the whole fork server was killed', async () => {
+    const first = newTraining(inputOf('server-killed'));
+    await first.until(({ done }) => done > 0);
+    process.kill(trainer.pid() ?? 0, 'SIGKILL');
+    await expect(first.result).rejects.toEqual(failsAs('GpuLost'));
+    // The same host: what its trainer had saved is taken from its disk.
+    const result = await newTraining(inputOf('server-killed'), first.host).result;
+    await expectSameWeights(result);
+    expect(result.losses).toBe(1);
+  });
+
+  test('after a notice: saved at the next step, handed over, no step redone', async () => {
+    const first = newTraining(inputOf('notice'));
+    await first.until(({ done }) => done > 0);
+    first.host.giveNotice();
+    const error = await first.result.catch((reason: unknown) => reason);
+    expect(error).toEqual(failsAs('GpuLost'));
+    expect(error).toMatchObject({ nextRetryDelay: '1 ms', nonRetryable: false });
+    const result = await newTraining(inputOf('notice')).result;
+    await expectSameWeights(result);
+    expect(result).toMatchObject({ losses: 1, stepsRedone: 0 });
+  });
+
+  test('after another attempt took the lease: the first ends, and what it does late does not count', async () => {
+    const first = newTraining(
+      inputOf('zombie', { recipe: { ...recipe, reliability: { ...recipe.reliability, heartbeatSeconds: 0.2 } } }),
+    );
+    await first.until(({ done }) => done > 0);
+    const prefix =
+      (await store.objects.list('runs/zombie/'))
+        .find((key) => key.endsWith('/lease.json'))
+        ?.replace('/lease.json', '') ?? '';
+    await openLease(store, prefix, 'successor');
+    await expect(first.result).rejects.toEqual(failsAs('LeaseLost'));
+    expect(jobsOf(trainer)).toEqual([]);
+    const result = await newTraining(inputOf('zombie')).result;
+    await expectSameWeights(result);
+  });
+
+  test('when the newest checkpoint in S3 is damaged', async () => {
+    const first = newTraining(inputOf('damaged'));
+    await first.until(({ checkpointStep }) => (checkpointStep ?? 0) >= 40);
+    first.host.giveNotice();
+    await expect(first.result).rejects.toEqual(failsAs('GpuLost'));
+    const manifests = (await store.objects.list('runs/damaged/'))
+      .filter((key) => /step-\d+\/adapter_model/.test(key))
+      .sort();
+    await store.objects.put(manifests.at(-1) ?? '', 'rotten', 'application/octet-stream');
+    const result = await newTraining(inputOf('damaged')).result;
+    await expectSameWeights(result);
+    expect(result.stepsRedone).toBeGreaterThan(0);
+  });
+});
+
+describe('ends that are not retried blindly', () => {
+  test('cancel keeps what was trained and says where', async () => {
+    const training = newTraining(inputOf('cancelled'));
+    await training.until(({ done }) => done > 0);
+    training.cancel();
+    const error = await training.result.catch((reason: unknown) => reason);
+    expect(error).toBeInstanceOf(CancelledFailure);
+    const [{ kept }] = (error as CancelledFailure).details as [{ kept: { step: number; uri: string } }];
+    expect(kept.step).toBeGreaterThan(0);
+    expect(await store.objects.read(kept.uri.replace('s3://ratchet/', ''))).not.toBeNull();
+    expect(jobsOf(trainer)).toEqual([]);
+  });
+
+  test('a trainer that hangs is noticed by its missing steps', async () => {
+    const impatient = { ...recipe, reliability: { ...recipe.reliability, stallSeconds: 6 } };
+    const training = newTraining(inputOf('stalled', { recipe: impatient }));
+    await training.until(({ done }) => done > 0);
+    for (const pid of jobsOf(trainer)) process.kill(pid, 'SIGSTOP');
+    await expect(training.result).rejects.toEqual(failsAs('TrainerStalled'));
+    expect(jobsOf(trainer)).toEqual([]);
+  });
+
+  test.each<[string, (input: SftInput) => Promise<SftInput> | SftInput, string, RegExp]>([
+    [
+      'a base that is not there',
+      (input) => ({ ...input, recipe: { ...recipe, model: { ...recipe.model, base: '/no/such/base' } } }),
+      'InvalidJob',
+      /\/no\/such\/base/,
+    ],
+    [
+      'rows that would mostly be truncated',
+      (input) => ({ ...input, recipe: { ...recipe, phaseA: { ...recipe.phaseA, maxLength: 8 } } }),
+      'PreflightRefused',
+      /longer than optimisation.maxLength/,
+    ],
+    [
+      'rows without anything to learn',
+      async (input) => ({ ...input, corpus: await store.putRows('t/broken.jsonl', [{ prompt: 'x' }]) }),
+      'PreflightRefused',
+      /completion/,
+    ],
+    [
+      'a corpus that is gone',
+      (input) => ({ ...input, corpus: { ...corpus, uri: 's3://ratchet/t/gone.jsonl', sha256: '0'.repeat(64) } }),
+      'ArtefactDamaged',
+      /gone\.jsonl/,
+    ],
+  ])('%s', async (name, change, type, message) => {
+    const error = await newTraining(await change(inputOf(`bad-${name.replaceAll(' ', '-')}`))).result.catch(
+      (reason: unknown) => reason,
+    );
+    expect(error).toEqual(failsAs(type));
+    expect(error).toMatchObject({ nonRetryable: true });
+    expect((error as Error).message).toMatch(message);
+  });
+});
+
+test('Phase C trains on pairs from the adapter of the phase before', async () => {
+  const pairs = Array.from({ length: 16 }, (_, n) => ({
+    id: `p${n}`,
+    prompt: `Question: is ${n} so?\nStudent draft: x\nReasoning:`,
+    chosen: ' yes',
+    rejected: ' no',
+    origin: 'flipped',
+  }));
+  const host = newHost(s3, trainer);
+  const adapter = await reference();
+  const input = {
+    scope: { run: 'dpo', phase: 'C', attempt: 1 } as const,
+    recipe,
+    pairs: await store.putRows('t/pairs.jsonl', pairs),
+    adapter,
+  };
+  const result = await startActivity((given: typeof input) => host.activities.trainDpo(given), input).result;
+  expect(result.adapter.sha256).not.toBe(adapter.sha256);
+  const metrics = await store.rows<{ event: string; margin?: number; chosenLogp?: number }>(result.metrics);
+  expect(result.steps).toBe(4);
+  expect(
+    metrics
+      .filter(({ event }) => event === 'step')
+      .every(({ margin, chosenLogp }) => margin !== undefined && chosenLogp !== undefined),
+  ).toBe(true);
+});
