@@ -122,7 +122,7 @@ function temporalLook({ embedded }: StackSettings, env: WholeEnvironment): Look 
 
 function bucketLook({ embedded }: StackSettings, env: WholeEnvironment): Look {
   const look = async () => {
-    const client = connectS3(env, 2);
+    const client = await connectS3(env, 2);
     const object = { Bucket: env['RATCHET_BUCKET'], Key: `doctor/${randomUUID()}` };
     try {
       const write = () => client.send(new PutObjectCommand({ ...object, Body: 'ratchet', IfNoneMatch: '*' }));

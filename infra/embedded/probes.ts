@@ -1,7 +1,11 @@
 import { readFileSync } from 'node:fs';
-import { CreateBucketCommand, HeadBucketCommand, S3Client, S3ServiceException } from '@aws-sdk/client-s3';
-import { Connection } from '@temporalio/client';
+import type { S3Client } from '@aws-sdk/client-s3';
+import type { Connection } from '@temporalio/client';
 import { loadClientConnectConfig } from '@temporalio/envconfig';
+
+// The two clients take a while to load: only what talks to a server pays for it.
+const loadTemporal = () => import('@temporalio/client');
+const loadS3 = () => import('@aws-sdk/client-s3');
 
 /** A whole environment, as `stackEnvironment` makes it. */
 export type WholeEnvironment = Readonly<Record<string, string>>;
@@ -11,6 +15,7 @@ export const searchAttributes = ['RatchetPhase', 'RatchetGate', 'RatchetRecipe']
 
 /** Connection by the same settings that workers use (`TEMPORAL_*`, profile files). The caller closes it. */
 export async function connectTemporal(env: WholeEnvironment): Promise<{ connection: Connection; namespace: string }> {
+  const { Connection } = await loadTemporal();
   const { connectionOptions, namespace } = loadClientConnectConfig({ overrideEnvVars: { ...env } });
   const connection = await Connection.connect({ ...connectionOptions, connectTimeout: 2_000 });
   return { connection, namespace: namespace ?? 'default' };
@@ -30,7 +35,8 @@ export async function probeTemporal(env: WholeEnvironment): Promise<void> {
 }
 
 /** Client for the stack's S3, embedded or the user's own. The caller destroys it. */
-export function connectS3(env: WholeEnvironment, maxAttempts = 3): S3Client {
+export async function connectS3(env: WholeEnvironment, maxAttempts = 3): Promise<S3Client> {
+  const { S3Client } = await loadS3();
   const endpoint = env['AWS_ENDPOINT_URL_S3'] || env['AWS_ENDPOINT_URL'];
   const accessKeyId = env['AWS_ACCESS_KEY_ID'];
   const secretAccessKey = env['AWS_SECRET_ACCESS_KEY'];
@@ -46,7 +52,8 @@ export function connectS3(env: WholeEnvironment, maxAttempts = 3): S3Client {
 
 /** Resolves when the server answers and the bucket is there (made if it was not). */
 export async function probeS3(env: WholeEnvironment): Promise<void> {
-  const client = connectS3(env, 1);
+  const { CreateBucketCommand, HeadBucketCommand, S3ServiceException } = await loadS3();
+  const client = await connectS3(env, 1);
   const bucket = { Bucket: env['RATCHET_BUCKET'] };
   const abortSignal = AbortSignal.timeout(2_000);
   try {

@@ -128,8 +128,8 @@ async function start(
     }
   }
   if (stopping.aborted) return;
-  await endProcess(running.record.pid, running.record.startTime, service.graceMs);
   const why = exits[0] ?? `is not ready after ${service.readyWithinMs / 1000} s (${lastFailure})`;
+  await endProcess(running.record.pid, running.record.startTime, service.graceMs);
   throw new StackProblem(`${service.name} ${why}.${logTail(running.record.logFile)}`, `See ${running.record.logFile}`);
 }
 

@@ -38,7 +38,10 @@ export function runLogged(file, args, { cwd, env, logFile }) {
       output += error.message;
       finish(false);
     });
-    child.once('close', (code) => finish(code === 0));
+    child.once('close', (code, signal) => {
+      if (signal !== null) output += `\nended by ${signal}`;
+      finish(code === 0);
+    });
   });
 }
 

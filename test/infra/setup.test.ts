@@ -23,7 +23,7 @@ function runModule(text: string, env: NodeJS.ProcessEnv = process.env) {
 }
 
 test('a checkout that is set up is left as it is', () => {
-  const result = spawnSync(process.execPath, [join(root, 'infra/setup.mjs')], { encoding: 'utf8' });
+  const result = spawnSync(process.execPath, [join(root, 'infra/setup.mjs')], { encoding: 'utf8', timeout: 60_000 });
   expect(result.stderr).toBe('');
   const steps = result.stdout.split('\n').filter((line) => line.startsWith('  '));
   expect(steps).toHaveLength(4);

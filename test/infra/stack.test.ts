@@ -65,7 +65,7 @@ test('servers come up with the bucket, conditional puts and search attributes; a
   const again = await startStack({ env, services: servers });
   expect(again.owned).toBe(false);
 
-  const s3 = connectS3(env);
+  const s3 = await connectS3(env);
   const object = { Bucket: 'ratchet', Key: 'runs/1/manifest.json' };
   await s3.send(new PutObjectCommand({ ...object, Body: 'first', IfNoneMatch: '*' }));
   await expect(s3.send(new PutObjectCommand({ ...object, Body: 'second', IfNoneMatch: '*' }))).rejects.toMatchObject({
