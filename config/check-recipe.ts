@@ -82,8 +82,8 @@ const checkTemplates = ({ templates }: Recipe): Found[] =>
 function checkTeacher(recipe: Recipe): Found[] {
   const { teacher, budget } = recipe;
   if (priceProblem(teacher.model, teacherPrice(teacher)) !== null) {
-    const fix = "give inputPerMillionUsd and outputPerMillionUsd, or 'free' for a local server";
-    return [invalid(['teacher', 'price'], `no price is known for ${teacher.model}, so the cap could not hold`, fix)];
+    const fix = 'set teacher.price: inputPerMillionUsd and outputPerMillionUsd, or free for a local server';
+    return [invalid(['teacher', 'model'], `no price is known for ${teacher.model}, so the cap could not hold`, fix)];
   }
   const estimate = estimateOf(recipe);
   if (estimate.teacherUsd <= budget.capUsd) return [];

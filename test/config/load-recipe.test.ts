@@ -184,7 +184,7 @@ describe('refusals', () => {
   });
 
   it.each([
-    [{ 'teacher.model': 'gpt-9' }, 'teacher.price (the recipe given): no price is known for gpt-9'],
+    [{ 'teacher.model': 'gpt-9' }, 'teacher.model (--set): no price is known for gpt-9'],
     [
       { 'phaseC.stages.2.loss': 'dr-dpo-published', 'phaseC.batchSize': 1 },
       'phaseC.stages.2.loss (--set): dr-dpo-published at one pair per step',
