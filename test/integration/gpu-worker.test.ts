@@ -1,0 +1,93 @@
+import { readFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { Client, Connection } from '@temporalio/client';
+import { DefaultLogger, NativeConnection, Runtime, Worker } from '@temporalio/worker';
+import { afterAll, beforeAll, expect, test } from 'vitest';
+import type { TrainingResult } from '../../activities/contract.ts';
+import { createS3Client } from '../../activities/store/client.ts';
+import { createStore } from '../../activities/store/store.ts';
+import type { Store } from '../../activities/store/store.ts';
+import { readEnvironment } from '../../config/environment.ts';
+import type { Recipe } from '../../config/recipe.ts';
+import type { ArtefactRef } from '../../domain/records.ts';
+import { readyFile } from '../../infra/embedded/records.ts';
+import { smallBase, smallRecipe } from '../setup/gpu.ts';
+import { startTestStack } from '../setup/stack.ts';
+
+let stack: Awaited<ReturnType<typeof startTestStack>>;
+let client: Client;
+let worker: Worker;
+let working: Promise<void>;
+let store: Store;
+let recipe: Recipe;
+let corpus: ArtefactRef;
+const s3Clients: ReturnType<typeof createS3Client>[] = [];
+
+beforeAll(async () => {
+  Runtime.install({ logger: new DefaultLogger('ERROR') });
+  const base = await smallBase();
+  stack = await startTestStack(['temporal', 's3', 'gpu']);
+  const address = stack.env['TEMPORAL_ADDRESS'] ?? '';
+  client = new Client({ connection: await Connection.connect({ address }) });
+  worker = await Worker.create({
+    connection: await NativeConnection.connect({ address }),
+    taskQueue: 'test',
+    workflowsPath: join(import.meta.dirname, '..', 'setup', 'one-activity.ts'),
+  });
+  working = worker.run();
+  const surroundings = readEnvironment(stack.env);
+  const s3 = createS3Client(surroundings.s3);
+  s3Clients.push(s3);
+  store = createStore({ client: s3, bucket: surroundings.bucket, cacheDir: join(stack.home, 'test-cache') });
+  recipe = smallRecipe(base);
+  const rows = Array.from({ length: 32 }, (_, n) => ({
+    prompt: `Question: is ${n} so?\nAnswer:`,
+    completion: n % 3 ? ' yes' : ' no',
+  }));
+  corpus = await store.putRows('t/corpus.jsonl', rows);
+});
+afterAll(async () => {
+  worker.shutdown();
+  await working;
+  await client.connection.close();
+  for (const s3 of s3Clients) s3.destroy();
+  await stack.stop();
+});
+
+const startTraining = (run: string) => {
+  const scope = { run, phase: 'A', attempt: 1 };
+  const args = [{ scope, recipe, phase: 'A', corpus, heldOut: null, adapter: null }];
+  return client.workflow.start<(input: unknown) => Promise<TrainingResult>>('oneTraining', {
+    taskQueue: 'test',
+    workflowId: run,
+    args: args as [unknown],
+  });
+};
+const pidOfWorker = (): number =>
+  (JSON.parse(readFileSync(readyFile(stack.home, 'gpu'), 'utf8')) as { pid: number }).pid;
+
+/** Waits until S3 holds a checkpoint of the run. */
+const untilCheckpoint = (run: string): Promise<void> =>
+  expect
+    .poll(() => store.objects.list(`runs/${run}/`), { timeout: 60_000, interval: 100 })
+    .toContainEqual(expect.stringMatching(/step-\d+\/manifest\.json$/));
+
+test('SIGTERM in the middle of a training: the next worker goes on and no step is redone', async () => {
+  const handle = await startTraining('told-to-go');
+  await untilCheckpoint('told-to-go');
+  const before = pidOfWorker();
+  // The supervisor starts another, as a cluster would.
+  process.kill(before, 'SIGTERM');
+  const result = await handle.result();
+  expect(pidOfWorker()).not.toBe(before);
+  expect(result).toMatchObject({ steps: 120, losses: 1, stepsRedone: 0 });
+});
+
+test('SIGKILL of the worker: the next one goes on after the heartbeat timeout', async () => {
+  const handle = await startTraining('lost');
+  await untilCheckpoint('lost');
+  process.kill(pidOfWorker(), 'SIGKILL');
+  const result = await handle.result();
+  expect(result).toMatchObject({ steps: 120, losses: 1 });
+  expect(result.stepsRedone).toBeLessThanOrEqual(2 * recipe.phaseA.checkpointEverySteps);
+});
