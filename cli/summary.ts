@@ -22,7 +22,7 @@ export function summary(state: ProgrammeState, paint: Paint): string[] {
       const decided = decision ? decisionWords(decision) : '';
       return [
         name,
-        ...accuracyCells(headlineOf(attempt, state.recipe)),
+        ...accuracyCells(headlineOf(attempt)),
         verdict === '' ? '' : tone(verdict),
         duration(attempt.gpuSeconds),
         decision?.override ? paint.bad(decided) : decided,

@@ -113,6 +113,11 @@ export const Sft = z.strictObject({
 export const Balance = z.enum(['none', 'upsample', 'weighted-loss']);
 export const Filtering = z.enum(['drop-disagreements', 'keep-all', 'consensus']);
 
+const EarlyStopping = z.strictObject({
+  patienceEpochs: z.int().min(1).default(2).describe('Epochs without improvement before stopping.'),
+  heldOutShare: z.number().gt(0).lt(0.5).default(0.1).describe('Share of the training rows held out for the loss.'),
+});
+
 export const PhaseB = z.strictObject({
   ...Sft.shape,
   filtering: Filtering.default('drop-disagreements').describe(
@@ -122,13 +127,19 @@ export const PhaseB = z.strictObject({
   balance: Balance.default('none').describe(
     'Class balance of the corpus: as is, rarer class upsampled, or weighted loss.',
   ),
-  earlyStopping: z
+  earlyStopping: EarlyStopping.optional().describe(
+    'Stop when the held-out loss no longer falls; the best epoch is kept.',
+  ),
+  longerTraining: z
     .strictObject({
-      patienceEpochs: z.int().min(1).default(2).describe('Epochs without improvement before stopping.'),
-      heldOutShare: z.number().gt(0).lt(0.5).default(0.1).describe('Share of the training rows held out for the loss.'),
+      epochs: z.number().positive().describe('Passes over the training set.'),
+      learningRate: z.number().positive().describe('Peak learning rate.'),
+      earlyStopping: EarlyStopping.optional(),
     })
     .optional()
-    .describe('Stop when the held-out loss no longer falls; the best epoch is kept.'),
+    .describe(
+      'What a fix sets where reasoning does not help yet; default: twice the epochs at half the rate, stopped early.',
+    ),
   sharedTemplate: z
     .boolean()
     .default(false)

@@ -143,18 +143,26 @@ function noCotBenefit({ withReasoning, withoutReasoning, phaseB }: DiagnosisInpu
   const found = low <= 0;
   const right = (items: readonly EvaluatedItem[]): string =>
     share(items.filter(({ correct }) => correct).length, items.length);
-  const longer: Remedies = {
-    learningRate: phaseB.learningRate / 2,
-    epochs: phaseB.epochs * 2,
-    earlyStopping: phaseB.earlyStopping ?? { patienceEpochs: 2, heldOutShare: 0.1 },
-  };
   return {
     cause,
     found,
     text: `${right(withReasoning)} with reasoning, ${right(withoutReasoning)} without: ${points(estimate)}, 95 % interval ${pointsRange(low, high)}`,
     numbers: { benefit: estimate, low, high, onlyWith: counts.onlyNew, onlyWithout: counts.onlyOld, n: counts.n },
-    remedies: found ? longer : {},
+    remedies: found ? longerTraining(phaseB) : {},
   };
+}
+
+/** The recipe's own idea of training longer, else twice the epochs at half the rate with early stopping. */
+function longerTraining(phaseB: RemediableRecipe['phaseB']): Remedies {
+  const asRecipe = phaseB.longerTraining;
+  if (asRecipe === undefined)
+    return {
+      learningRate: phaseB.learningRate / 2,
+      epochs: phaseB.epochs * 2,
+      earlyStopping: phaseB.earlyStopping ?? { patienceEpochs: 2, heldOutShare: 0.1 },
+    };
+  const { epochs, learningRate, earlyStopping } = asRecipe;
+  return { epochs, learningRate, ...(earlyStopping ? { earlyStopping } : {}) };
 }
 
 function answerCollapse({ gate, candidate, phaseB }: DiagnosisInput): Finding {

@@ -1,5 +1,5 @@
 import type { Decision, GateEvidence, GateName, Remedies } from './gate-types.ts';
-import type { ArtefactRef, DataReport, EvaluationSummary, PhaseName } from './records.ts';
+import type { ArtefactRef, DataReport, EvaluationName, EvaluationSummary, PhaseName } from './records.ts';
 
 /** Input of the `selfImprovement` workflow: what `temporal` and `tctl` send as plain JSON. */
 export type RunStart = {
@@ -38,6 +38,8 @@ export type PhaseAttempt = {
   adapter: ArtefactRef;
   metrics: ArtefactRef;
   evaluations: EvaluationSummary[];
+  /** Name of the evaluation that the gate judges. */
+  candidate: EvaluationName;
   steps: number;
   trainLoss: number | null;
   gpuSeconds: number;

@@ -4,6 +4,13 @@ import { canonicalJson } from './canonical.ts';
 /** One changed field of a recipe, for the record: `{ field: 'phaseB.balance', from: 'none', to: 'upsample' }`. */
 export type RecipeChange = { field: string; from: unknown; to: unknown };
 
+/** What a fix sets where reasoning does not help yet. */
+export type LongerTraining = {
+  epochs: number;
+  learningRate: number;
+  earlyStopping?: { patienceEpochs: number; heldOutShare: number } | undefined;
+};
+
 /** The parts of a recipe that remedies change. */
 export type RemediableRecipe = {
   phaseB: {
@@ -14,6 +21,7 @@ export type RemediableRecipe = {
     learningRate: number;
     epochs: number;
     earlyStopping?: { patienceEpochs: number; heldOutShare: number } | undefined;
+    longerTraining?: LongerTraining | undefined;
   };
   templates: { reasoning?: string | undefined; teacherSystem?: string | undefined; teacherUser?: string | undefined };
 };

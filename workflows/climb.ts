@@ -75,7 +75,7 @@ async function holdGate(
     recipe,
     gate: record.phase,
     evaluations: [...promoted, record].flatMap((attempt) => attempt.evaluations),
-    roles: gateRoles(record, promoted, recipe),
+    roles: gateRoles(record, promoted),
     dataReport: record.dataReport,
     trainedTemplateDigest: record.templateDigest,
     adapter: record.adapter,
@@ -85,22 +85,18 @@ async function holdGate(
 }
 
 /** Which evaluation is the candidate and which it is compared with. */
-function gateRoles(record: PhaseAttempt, promoted: PhaseAttempt[], recipe: Recipe): GateRoles {
-  const own = `${record.phase}${record.attempt}`;
-  const a = promoted.findLast((attempt) => attempt.phase === 'A');
-  const b = promoted.findLast((attempt) => attempt.phase === 'B');
-  const baseline = {
-    ...(a ? { phaseA: `A${a.attempt}/direct` } : {}),
-    ...(b ? { phaseB: phaseBName(b, recipe) } : {}),
+function gateRoles({ phase, attempt, candidate }: PhaseAttempt, promoted: PhaseAttempt[]): GateRoles {
+  const own = `${phase}${attempt}`;
+  const candidateOf = (earlier: PhaseName) => promoted.findLast((each) => each.phase === earlier)?.candidate;
+  const [phaseA, phaseB] = [candidateOf('A'), candidateOf('B')];
+  return {
+    candidate,
+    ...(phase === 'A' ? {} : { direct: `${own}/direct`, reasoning: `${own}/reasoning` }),
+    ...(phase === 'C' ? { noDraft: `${own}/no-draft` } : {}),
+    ...(phaseA ? { phaseA } : {}),
+    ...(phaseB ? { phaseB } : {}),
   };
-  const asked = { direct: `${own}/direct`, reasoning: `${own}/reasoning` };
-  if (record.phase === 'A') return { candidate: `${own}/direct` };
-  if (record.phase === 'B') return { candidate: phaseBName(record, recipe), ...asked, ...baseline };
-  return { candidate: `${own}/reasoning`, ...asked, noDraft: `${own}/no-draft`, ...baseline };
 }
-
-const phaseBName = (record: PhaseAttempt, recipe: Recipe): string =>
-  `B${record.attempt}/${(record.remedies?.sharedTemplate ?? recipe.phaseB.sharedTemplate) ? 'reasoning' : 'direct'}`;
 
 function promote(state: ProgrammeState, record: PhaseAttempt, decision: Decision): true {
   record.outcome = decision.override ? 'promoted-by-override' : 'promoted';

@@ -1,10 +1,11 @@
-import { CancellationScope, isCancellation } from '@temporalio/workflow';
+import { CancellationScope, isCancellation, upsertSearchAttributes } from '@temporalio/workflow';
 import type { Recipe } from '../config/recipe.ts';
 import type { ProgrammeState, RunStart } from '../domain/programme.ts';
 import type { ArtefactRef } from '../domain/records.ts';
 import { climb } from './climb.ts';
 import { createGatekeeper } from './gatekeeper.ts';
 import { rootMessage } from './failure.ts';
+import { searchAttributes } from './messages.ts';
 import { teacherAttempts } from './phases/phase-b.ts';
 import { adoptOlderRun, adoptRecipe, createProgramme, enter } from './programme.ts';
 import { apiTasks, gpuTasks, orchestrator } from './tasks.ts';
@@ -121,6 +122,7 @@ async function keep(state: ProgrammeState, error: unknown): Promise<void> {
     state.report = state.recipe === null ? null : await orchestrator.writeReport({ state });
     await orchestrator.saveState({ state });
   } finally {
+    upsertSearchAttributes([{ key: searchAttributes.gate, value: null }]);
     enter(state, state.stage);
   }
 }

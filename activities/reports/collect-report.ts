@@ -117,7 +117,7 @@ function accuracies(state: ProgrammeState): AccuracyRow[] {
         row(summary, {
           phase: attempt.phase,
           attempt: attempt.attempt,
-          headline: summary === headlineOf(attempt, state.recipe),
+          headline: summary === headlineOf(attempt),
           outcome: attempt.outcome,
         }),
       ),

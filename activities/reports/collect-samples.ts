@@ -32,7 +32,7 @@ export async function collectSamples(state: ProgrammeState, rows: ArtefactRows):
 
 /** Headline evaluations of the first Phase A, and of the last attempt at each later phase. */
 function evaluationsToCompare(state: ProgrammeState): EvaluationSummary[] {
-  const last = new Map(state.phases.map((attempt) => [attempt.phase, headlineOf(attempt, state.recipe)]));
+  const last = new Map(state.phases.map((attempt) => [attempt.phase, headlineOf(attempt)]));
   const listed = [last.get('A') ?? state.baseEvaluation, last.get('B'), last.get('C')];
   return listed.filter((evaluation) => evaluation !== undefined && evaluation !== null);
 }

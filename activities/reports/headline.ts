@@ -9,18 +9,7 @@ export function modeOf(evaluation: string): EvaluationMode {
   return modes.find((known) => known === mode) ?? 'direct';
 }
 
-/**
- * The evaluation that its gate judges an attempt by: direct answers in Phase A, reasoning in Phase C. Phase B is asked
- * with the template it was trained on only if the recipe (or a remedy) shares it; the reference run did not.
- *
- * @param recipe the run's resolved recipe
- */
-export function headlineOf(
-  attempt: Pick<PhaseAttempt, 'phase' | 'evaluations' | 'remedies'>,
-  recipe: unknown,
-): EvaluationSummary | undefined {
-  const ofRecipe = (recipe as { phaseB?: { sharedTemplate?: boolean } } | null)?.phaseB?.sharedTemplate;
-  const shared = attempt.remedies?.sharedTemplate ?? ofRecipe ?? false;
-  const wanted = attempt.phase === 'A' || (attempt.phase === 'B' && !shared) ? 'direct' : 'reasoning';
-  return attempt.evaluations.find((evaluation) => modeOf(evaluation.name) === wanted) ?? attempt.evaluations[0];
+/** The evaluation that its gate judges an attempt by. */
+export function headlineOf(attempt: Pick<PhaseAttempt, 'evaluations' | 'candidate'>): EvaluationSummary | undefined {
+  return attempt.evaluations.find(({ name }) => name === attempt.candidate) ?? attempt.evaluations[0];
 }

@@ -23,7 +23,7 @@ export function changesBetween(before: Snapshot | null, now: Snapshot): Change[]
   const known = new Set(before?.state.phases.map(attemptName));
   for (const attempt of state.phases) {
     if (known.has(attemptName(attempt))) continue;
-    const text = `Phase ${attemptName(attempt)}: ${accuracyWords(attempt, state.recipe)}, ${count(attempt.steps)} steps`;
+    const text = `Phase ${attemptName(attempt)}: ${accuracyWords(attempt)}, ${count(attempt.steps)} steps`;
     changes.push({ kind: 'phase', text, detail: { phase: attempt.phase, attempt: attempt.attempt } });
   }
   for (const attempt of state.phases) {

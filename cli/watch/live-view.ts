@@ -44,7 +44,7 @@ function partLines(part: Part, snapshot: Snapshot, paint: Paint): string[] {
     const decided = decision
       ? ` → ${decision.override ? paint.bad(decisionWords(decision)) : decisionWords(decision)}`
       : '';
-    return `${mark} ${named(`Phase ${attemptName(attempt)}`)} ${accuracyWords(attempt, state.recipe)}${verdict}${decided}`;
+    return `${mark} ${named(`Phase ${attemptName(attempt)}`)} ${accuracyWords(attempt)}${verdict}${decided}`;
   });
   const early = earlyResult(part, state);
   if (early !== null && !running) return [`${paint.good('✓')} ${named(stageNames[part])} ${early}`];

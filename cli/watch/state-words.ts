@@ -16,8 +16,8 @@ export const attemptName = ({ phase, attempt }: Pick<PhaseAttempt, 'phase' | 'at
   attempt === 1 ? phase : `${phase}, try ${String(attempt)}`;
 
 /** `59.4 % (408/687), 95 % 55.7–63.0 %`. */
-export function accuracyWords(attempt: PhaseAttempt, recipe: unknown): string {
-  const headline = headlineOf(attempt, recipe);
+export function accuracyWords(attempt: PhaseAttempt): string {
+  const headline = headlineOf(attempt);
   if (!headline || headline.n === 0) return 'not evaluated';
   const { low, high } = wilson(headline.correct, headline.n, 0.95);
   return `${share(headline.correct, headline.n)}, 95 % ${percentRange(low, high)}`;

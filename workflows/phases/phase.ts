@@ -2,7 +2,7 @@ import type { Corpus, TrainingResult } from '../../activities/contract.ts';
 import type { Recipe } from '../../config/recipe.ts';
 import type { Remedies } from '../../domain/gate-types.ts';
 import type { PhaseAttempt, ProgrammeState } from '../../domain/programme.ts';
-import type { ArtefactRef, EvaluationSummary, PhaseName } from '../../domain/records.ts';
+import type { ArtefactRef, EvaluationMode, EvaluationSummary, PhaseName } from '../../domain/records.ts';
 
 /** Input of each phase's child workflow: references only. */
 export type PhaseInput = {
@@ -32,6 +32,14 @@ export function attemptRecipe(input: PhaseInput): Recipe {
   return { ...input.recipe, seed: input.recipe.seed + input.attempt - 1 };
 }
 
+/**
+ * What a gate judges: direct answers in Phase A, reasoning in Phase C. Phase B is asked with the template that it was
+ * trained on only where the recipe shares it; the reference run did not.
+ */
+function candidateMode({ phase, recipe }: PhaseInput): EvaluationMode {
+  return phase === 'C' || (phase === 'B' && recipe.phaseB.sharedTemplate) ? 'reasoning' : 'direct';
+}
+
 /** The record of an attempt, before its gate. */
 export function attemptRecord(
   input: PhaseInput,
@@ -49,6 +57,7 @@ export function attemptRecord(
     adapter: training.adapter,
     metrics: training.metrics,
     evaluations: evaluations.map((evaluation) => evaluation.summary),
+    candidate: `${input.phase}${input.attempt}/${candidateMode(input)}`,
     steps: training.steps,
     trainLoss: training.trainLoss,
     gpuSeconds: evaluations.reduce((sum, evaluation) => sum + evaluation.gpuSeconds, training.gpuSeconds),

@@ -43,6 +43,7 @@ export function fixturePhases(model: Model, decisions: Decision[], put: Put): Ph
       dataReport,
       adapter: put(`adapters/${name}/manifest.json`, []),
       evaluations,
+      candidate: evaluations[0]?.name ?? '',
       evidence: null,
       ...more,
     };
