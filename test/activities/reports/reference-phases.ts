@@ -43,7 +43,8 @@ export function fixturePhases(model: Model, decisions: Decision[], put: Put): Ph
       dataReport,
       adapter: put(`adapters/${name}/manifest.json`, []),
       evaluations,
-      candidate: evaluations[0]?.name ?? '',
+      // As the reference run: the first Phase B was evaluated with the direct template.
+      candidate: `${name}/${phase === 'A' || name === 'B1' ? 'direct' : 'reasoning'}`,
       evidence: null,
       ...more,
     };
