@@ -17,6 +17,8 @@ export type ProcessRecord = {
   /** How often it was started again after it died by itself, since the stack came up. */
   restarts: number;
   logFile: string;
+  /** From SIGTERM to SIGKILL, whoever ends it. */
+  graceMs: number;
 };
 
 /** Folder of records and ready files. */

@@ -104,8 +104,8 @@ function worker(
       probeReadyFile(ready, pid);
     },
     readyWithinMs: 120_000,
-    // A trainer gets to finish its checkpoint.
-    graceMs: name === 'gpu' ? 30_000 : 10_000,
+    // A trainer gets to finish its checkpoint; the worker gives it up by itself when its own grace is over.
+    graceMs: name === 'gpu' ? 1_000 * Number(env['RATCHET_GRACE_SECONDS'] || 25) + 10_000 : 10_000,
   };
 }
 

@@ -54,11 +54,11 @@ export async function startStack(options: StackOptions = {}): Promise<Stack> {
     await startDetached(home, env, options);
     return joined;
   }
-  const record = supervisorRecord(home);
+  const services = describeServices(env, options.services);
+  const record = supervisorRecord(home, Math.max(0, ...services.map((service) => service.graceMs)) + 20_000);
   if (!claimRecord(home, record)) return startStack(options);
   try {
     await endServices(home);
-    const services = describeServices(env, options.services);
     await assertPortsFree(services.flatMap((service) => service.ports));
     const supervision = supervise(home, services, options.onEvent ?? (() => undefined));
     const stop = async () => {
@@ -86,7 +86,7 @@ export async function startStack(options: StackOptions = {}): Promise<Stack> {
 export async function stopStack(home: string): Promise<string[]> {
   const running = readRecords(home).filter(isAlive);
   const supervisor = running.find((record) => record.name === SUPERVISOR);
-  if (supervisor) await endProcess(supervisor.pid, supervisor.startTime, 50_000);
+  if (supervisor) await endProcess(supervisor.pid, supervisor.startTime, supervisor.graceMs);
   removeRecord(home, SUPERVISOR);
   await endServices(home);
   return running.map((record) => record.name);
@@ -118,7 +118,7 @@ async function endServices(home: string): Promise<void> {
   const records = readRecords(home).filter((record) => record.name !== SUPERVISOR);
   const isServer = ({ name }: ProcessRecord) => name === 'temporal' || name === 's3';
   const end = async (record: ProcessRecord) => {
-    await endProcess(record.pid, record.startTime, record.name === 'gpu' ? 30_000 : 10_000);
+    await endProcess(record.pid, record.startTime, record.graceMs);
     killLeftOvers(home, record.name, record.pid);
     removeRecord(home, record.name);
   };
@@ -173,7 +173,7 @@ function rejectOnAbort(signal: AbortSignal | undefined): Promise<never> {
   });
 }
 
-function supervisorRecord(home: string): ProcessRecord {
+function supervisorRecord(home: string, graceMs: number): ProcessRecord {
   return {
     name: SUPERVISOR,
     pid: process.pid,
@@ -184,5 +184,6 @@ function supervisorRecord(home: string): ProcessRecord {
     startedAt: new Date().toISOString(),
     restarts: 0,
     logFile: join(home, 'logs', 'supervisor.log'),
+    graceMs,
   };
 }

@@ -156,6 +156,7 @@ function launch(home: string, service: Service, restarts: number): Running {
     startedAt: new Date().toISOString(),
     restarts,
     logFile,
+    graceMs: service.graceMs,
   };
   writeRecord(home, record);
   const exited = new Promise<string>((resolve) => {
