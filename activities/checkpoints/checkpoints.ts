@@ -21,7 +21,7 @@ const withCheckpoint = (record: LeaseRecord, added: Checkpoint, keep: number): L
 /**
  * Uploads a whole checkpoint and makes it count, in this order: files, lease check, manifest by conditional put, the
  * lease's record by compare-and-swap. Until the last of these nothing has happened for any reader; a worker whose lease
- * was taken meanwhile cannot do it, however long it slept and wherever (docs/adr on checkpoints).
+ * was taken meanwhile cannot do it, however long it slept and wherever (docs/checkpoints.md).
  *
  * @param checkpoint.directory stays as it is
  * @param options.keep newest checkpoints that stay; older ones are removed after they have ceased to count

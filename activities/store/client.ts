@@ -7,12 +7,17 @@ import type { Surroundings } from '../../config/environment.ts';
  */
 const MAX_ATTEMPTS = 12;
 
+/** A server that answers nothing for so long counts as unreachable; without a limit a request would wait for ever. */
+const IDLE_MS = 60_000;
+const CONNECT_MS = 5_000;
+
 /** S3 client for the process; the caller destroys it. Retries and their back-off are the SDK's own. */
-export function createS3Client(s3: Surroundings['s3'], maxAttempts = MAX_ATTEMPTS): S3Client {
+export function createS3Client(s3: Surroundings['s3'], maxAttempts = MAX_ATTEMPTS, idleMs = IDLE_MS): S3Client {
   return new S3Client({
     region: s3.region,
     maxAttempts,
     retryMode: 'standard',
+    requestHandler: { connectionTimeout: CONNECT_MS, socketTimeout: idleMs },
     ...(s3.endpoint !== undefined && { endpoint: s3.endpoint, forcePathStyle: true }),
     ...(s3.credentials && { credentials: s3.credentials }),
   });

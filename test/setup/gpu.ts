@@ -6,6 +6,7 @@ import { MockActivityEnvironment } from '@temporalio/testing';
 import type { GpuActivities, TrainerProgress } from '../../activities/contract.ts';
 import { createGpuActivities } from '../../activities/gpu-activities.ts';
 import { createLog, temporalLogger } from '../../activities/logging.ts';
+import type { Store } from '../../activities/store/store.ts';
 import { sha256 } from '../../activities/store/files.ts';
 import { createTrainerServer } from '../../activities/training/trainer-server.ts';
 import type { TrainerServer } from '../../activities/training/trainer-server.ts';
@@ -44,12 +45,12 @@ export async function startTestTrainer(): Promise<{ trainer: TrainerServer; base
 const quiet = createLog({ service: 'test', level: process.env['RATCHET_LOG_LEVEL'] ?? 'error' });
 quiet.silent = process.env['RATCHET_LOG_LEVEL'] === undefined;
 
-/** @param graceMs for the trainer's last checkpoint */
-export function newHost(s3: TestS3, trainer: TrainerServer, graceMs = 20_000): TestHost {
+/** @param store of this host; default: one with an empty cache */
+export function newHost(s3: TestS3, trainer: TrainerServer, store: Store = s3.newStore()): TestHost {
   const notice = new AbortController();
   const workDir = s3.newFolder();
   const bases = { models: s3.newFolder() };
-  const deps = { store: s3.newStore(), trainer, workDir, bases, log: quiet, notice: notice.signal, graceMs };
+  const deps = { store, trainer, workDir, bases, log: quiet, notice: notice.signal, graceMs: 20_000 };
   return {
     activities: createGpuActivities(deps),
     workDir,

@@ -6,13 +6,16 @@ import { createStore } from '../../activities/store/store.ts';
 import type { Store } from '../../activities/store/store.ts';
 import { readEnvironment } from '../../config/environment.ts';
 import type { Surroundings } from '../../config/environment.ts';
+import { liveRecord } from '../../infra/embedded/records.ts';
 import { startTestStack } from './stack.ts';
 
 /** A real S3 server of a test file's own, with its bucket. */
 export type TestS3 = {
   surroundings: Surroundings;
   /** A store with a cache of its own: another host, as it were. */
-  newStore: (maxAttempts?: number) => Store;
+  newStore: (maxAttempts?: number, idleMs?: number) => Store;
+  /** Process id of the server, for tests of outages. A killed server is started again. */
+  pid: () => number;
   /** An empty folder that is removed at the end. */
   newFolder: () => string;
   stop: () => Promise<void>;
@@ -28,11 +31,12 @@ export async function startTestS3(): Promise<TestS3> {
   return {
     surroundings,
     newFolder,
-    newStore: (maxAttempts = 3) => {
-      const client = createS3Client(surroundings.s3, maxAttempts);
+    newStore: (maxAttempts = 3, idleMs) => {
+      const client = createS3Client(surroundings.s3, maxAttempts, idleMs);
       clients.push(client);
       return createStore({ client, bucket: surroundings.bucket, cacheDir: newFolder() });
     },
+    pid: () => liveRecord(stack.home, 's3')?.pid ?? 0,
     stop: async () => {
       for (const client of clients) client.destroy();
       await stack.stop();

@@ -118,7 +118,9 @@ describe('folders', () => {
     expect((await readManifest(store, ref)).files.map(({ name }) => name)).toEqual(['sub/config.json', 'weights.bin']);
     const target = join(s3.newFolder(), 'copy');
     await getFolder(s3.newStore(), ref, target);
-    expect((await readFile(join(target, 'weights.bin'))).equals(await readFile(join(folder, 'weights.bin')))).toBe(true);
+    expect((await readFile(join(target, 'weights.bin'))).equals(await readFile(join(folder, 'weights.bin')))).toBe(
+      true,
+    );
     expect(await readFile(join(target, 'sub', 'config.json'), 'utf8')).toBe('{}');
   });
 
@@ -180,6 +182,17 @@ describe('errors are named and carry their fix', () => {
     for (const error of errors) {
       expect(error).toEqual(failsAs(type));
       expect((error as Error).message).toMatch(fix);
+    }
+  });
+
+  test('a server that hangs', async () => {
+    const client = createS3Client(s3.surroundings.s3, 1, 300);
+    const broken = createStore({ client, bucket: 'ratchet', cacheDir: s3.newFolder() });
+    process.kill(s3.pid(), 'SIGSTOP');
+    try {
+      await expect(broken.getJson('t/x')).rejects.toEqual(failsAs('StorageUnavailable'));
+    } finally {
+      process.kill(s3.pid(), 'SIGCONT');
     }
   });
 

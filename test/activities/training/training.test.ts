@@ -145,6 +145,19 @@ describe('the same adapter comes out', () => {
     await expectSameWeights(result);
   });
 
+  test('when S3 was away for a while: training goes on and no attempt is lost', async () => {
+    const impatient = s3.newStore(1, 500);
+    const training = newTraining(inputOf('outage'), newHost(s3, trainer, impatient));
+    await training.until(({ checkpointStep }) => (checkpointStep ?? 0) >= 20);
+    process.kill(s3.pid(), 'SIGSTOP');
+    // Uploads, lease checks and progress notes fail meanwhile; the next checkpoint is written without any of them.
+    const before = training.beats.at(-1)?.done ?? 0;
+    await training.until(({ done }) => done >= before + 30).finally(() => process.kill(s3.pid(), 'SIGCONT'));
+    const result = await training.result;
+    await expectSameWeights(result);
+    expect(result).toMatchObject({ losses: 0, stepsRedone: 0 });
+  });
+
   test('when the newest checkpoint in S3 is damaged', async () => {
     const first = newTraining(inputOf('damaged'));
     await first.until(({ checkpointStep }) => (checkpointStep ?? 0) >= 40);

@@ -1,0 +1,103 @@
+import { readFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { describe, expect, test } from 'vitest';
+import { failureOfJob } from '../../../activities/training/job-failure.ts';
+import { dpoJob, halved, sftJob } from '../../../activities/training/jobs.ts';
+import type { JobOutcome } from '../../../activities/training/run-job.ts';
+import { projectRoot } from '../../../config/environment.ts';
+import { Recipe } from '../../../config/recipe.ts';
+import { DpoJob, SftJob, trainerExitCodes } from '../../../config/trainer-job.ts';
+
+const recipe = Recipe.parse({ name: 'defaults', description: 'All defaults.' });
+const place = { id: 'r/A1', outputDir: '/w/out', checkpoints: '/w/checkpoints', resumeFrom: null };
+const inputs = { base: '/base', train: '/train.jsonl', heldOut: '/held.jsonl', adapter: '/adapter' };
+
+describe('jobs from a recipe', () => {
+  test('are what the trainer accepts', () => {
+    expect(SftJob.parse(sftJob(recipe, 'A', { ...inputs, heldOut: null, adapter: null }, place, null))).toMatchObject({
+      optimisation: { epochs: 3, batchSize: 2, gradientAccumulation: 16, learningRate: 2e-4 },
+      base: { quantization: 'nf4' },
+    });
+    const stages = DpoJob.parse(
+      dpoJob(recipe, { base: '/base', pairs: '/p.jsonl', adapter: '/a' }, place, null),
+    ).stages;
+    expect(stages.map(({ epochs, beta, loss, dropNoisiestShare }) => [epochs, beta, loss, dropNoisiestShare])).toEqual([
+      [1, 0.05, 'dpo', 0],
+      [2, 0.1, 'cal-dpo', 0],
+      [1, 0.1, 'cal-dpo', 0.15],
+    ]);
+  });
+
+  test('early stopping needs a held-out file and is for Phase B alone', () => {
+    const early = Recipe.parse({ ...recipe, phaseB: { ...recipe.phaseB, earlyStopping: { patienceEpochs: 3 } } });
+    expect(sftJob(early, 'B', inputs, place, null).earlyStopping).toEqual({ patienceEpochs: 3 });
+    expect(sftJob(early, 'B', { ...inputs, heldOut: null }, place, null).earlyStopping).toBeUndefined();
+    expect(sftJob(early, 'A', inputs, place, null).earlyStopping).toBeUndefined();
+  });
+
+  test('a smaller micro-batch keeps the rows per step', () => {
+    expect(sftJob(recipe, 'A', inputs, place, 1).optimisation).toMatchObject({
+      batchSize: 1,
+      gradientAccumulation: 32,
+    });
+    expect([halved(8), halved(6), halved(3), halved(1)]).toEqual([4, 3, null, null]);
+  });
+});
+
+describe('ends of a job', () => {
+  const outcome = (changes: Partial<JobOutcome>): JobOutcome => ({
+    ...{ code: 1, signal: null, result: null, error: null, endedBy: null, advanced: true, seconds: 1 },
+    ...changes,
+  });
+  const error = (code: string, message: string): JobOutcome['error'] => ({
+    event: 'error',
+    time: 0,
+    job: 'j',
+    code,
+    message,
+    fix: 'Do this.',
+  });
+
+  test.each<[string, Partial<JobOutcome>, string, boolean]>([
+    ['unexpected', { code: trainerExitCodes.unexpected }, 'TrainerFailed', false],
+    ['bad job', { code: trainerExitCodes.invalidJob }, 'InvalidJob', true],
+    ['preflight', { code: trainerExitCodes.preflightRefused }, 'PreflightRefused', true],
+    [
+      'another base',
+      { code: trainerExitCodes.preflightRefused, error: error('adapterOfAnotherBase', 'x') },
+      'BaseMismatch',
+      true,
+    ],
+    ['out of memory', { code: trainerExitCodes.outOfMemory }, 'OutOfMemory', false],
+    ['diverged', { code: trainerExitCodes.diverged }, 'Diverged', true],
+    ['interrupted', { code: trainerExitCodes.interrupted }, 'GpuLost', false],
+    ['disk full', { code: trainerExitCodes.diskFull }, 'DiskFull', false],
+    [
+      'device gone',
+      { error: error('unexpected', 'CUDA error: uncorrectable ECC error encountered') },
+      'GpuLost',
+      false,
+    ],
+    ['killed after a step', { code: 137, signal: 9 }, 'GpuLost', false],
+    ['killed before its first step', { code: 137, signal: 9, advanced: false }, 'TrainerFailed', false],
+    ['server gone', { code: null }, 'GpuLost', false],
+    ['stalled', { code: 137, signal: 9, endedBy: 'stalled' }, 'TrainerStalled', false],
+    ['a code that nobody knows', { code: 77 }, 'TrainerFailed', false],
+  ])('%s', (_, changes, type, permanent) => {
+    expect(failureOfJob(outcome(changes), [])).toMatchObject({ type, nonRetryable: permanent });
+  });
+
+  test('what the trainer said and its fix are in the message', () => {
+    const { message } = failureOfJob(
+      outcome({ code: 11, error: error('zeroSupervisedTokens', 'no row has tokens') }),
+      [],
+    );
+    expect(message).toBe('the trainer ended with exit code 11: no row has tokens. Do this.');
+  });
+
+  test('exit codes are those of the Python side', () => {
+    const python = readFileSync(join(projectRoot, 'trainer/src/ratchet_trainer/exit_codes.py'), 'utf8');
+    const theirs = [...python.matchAll(/"(\w+)": (\d+),/g)].map(([, name, code]) => [name, Number(code)]);
+    expect(Object.fromEntries(theirs)).toEqual(trainerExitCodes);
+  });
+});
