@@ -1,9 +1,6 @@
 import winston from 'winston';
 import type { LogLevel, LogMetadata, Logger } from '@temporalio/common';
 
-/** What every line about a programme carries. */
-export type LogContext = { run?: string; phase?: string; attempt?: number };
-
 /** Structured logger; `child({ run, phase, attempt })` adds to every line of the child. */
 export type Log = winston.Logger;
 
