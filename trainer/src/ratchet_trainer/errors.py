@@ -68,7 +68,8 @@ class DiskFullError(TrainerError):
 
 
 _MEMORY_SIGNS = ("out of memory", "can't allocate memory", "cannot allocate memory", "cublas_status_alloc_failed")
-_DISK_SIGNS = ("no space left on device", "disk quota exceeded")
+# torch.save loses the operating system's reason: its archive writer only notices that bytes are missing.
+_DISK_SIGNS = ("no space left on device", "disk quota exceeded", "iostream error", "inline_container.cc")
 
 
 def classify(error: BaseException) -> TrainerError:

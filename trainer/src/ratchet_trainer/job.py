@@ -231,7 +231,7 @@ def _explain(error: ValidationError) -> tuple[str, str]:
         return f"{name}: unknown field", fix
     if rule == "required":
         missing = error.message.split("'")[1]
-        return f"{where}.{missing}" if where else missing, "This field is required."
+        return f"{where}.{missing}: missing" if where else f"{missing}: missing", "This field is required."
     return f"{where}: {error.message}", f"Expected {rule} {json.dumps(error.validator_value)}."
 
 

@@ -5,6 +5,7 @@ completion's tokens); gap = h_w − h_l; β is the KL strength, unitless. Every 
 unless it says otherwise; nothing is reduced, so that callers can weight pairs.
 """
 
+import math
 from typing import NamedTuple, cast
 
 import torch
@@ -90,7 +91,7 @@ def dr_dpo_published(losses: Tensor, beta_prime: float) -> Tensor:
         ValueError: beta_prime <= 0.
     """
     scaled = -losses / _positive(beta_prime, "beta_prime")
-    return -beta_prime * (torch.logsumexp(scaled, 0) - torch.log(torch.tensor(float(losses.numel()))))
+    return -beta_prime * (torch.logsumexp(scaled, 0) - math.log(losses.numel()))
 
 
 def dr_dpo_weights(losses: Tensor, beta_prime: float) -> Tensor:

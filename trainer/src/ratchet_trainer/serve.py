@@ -43,6 +43,7 @@ _HEAVY_MODULES = (
     "ratchet_trainer.sft",
     "ratchet_trainer.dpo",
     "ratchet_trainer.generate",
+    "ratchet_trainer.transformers_engine",
 )
 _PR_SET_PDEATHSIG = 1
 

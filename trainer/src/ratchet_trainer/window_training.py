@@ -126,6 +126,17 @@ class WindowTraining(_Behind):
         temporary = directory / f".{final.name}.tmp"
         shutil.rmtree(temporary, ignore_errors=True)
         temporary.mkdir(parents=True)
+        try:
+            self._write_checkpoint(temporary)
+            sync_tree(temporary)
+            replace_folder(temporary, final)
+        except BaseException:
+            shutil.rmtree(temporary, ignore_errors=True)  # half a checkpoint would fill the disk further
+            raise
+        run.events.emit("checkpoint", step=run.state.step, path=str(final), seconds=time.monotonic() - began)
+
+    def _write_checkpoint(self, temporary: Path) -> None:
+        run = self.run
         peft_model = self.accelerator.unwrap_model(self.model)
         write_adapter_files(peft_model, adapter_tensors(peft_model), temporary)
         self._save_optimizer_and_scheduler(str(temporary))
@@ -135,13 +146,10 @@ class WindowTraining(_Behind):
         if run.best is not None:
             from safetensors.torch import save_file
 
-            save_file(run.best, temporary / BEST_FILE)
+            save_file(run.best, temporary / BEST_FILE, metadata={"format": "pt"})
         for file in run.extra_checkpoint_files:
             shutil.copyfile(file, temporary / file.name)
         run.state.write(temporary)
-        sync_tree(temporary)
-        replace_folder(temporary, final)
-        run.events.emit("checkpoint", step=run.state.step, path=str(final), seconds=time.monotonic() - began)
 
     def _load_from_checkpoint(self, resume_from_checkpoint: str, model: Any = None) -> None:
         restore_adapter(model or self.model, Path(resume_from_checkpoint) / WEIGHTS_FILE)

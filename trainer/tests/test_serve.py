@@ -1,0 +1,164 @@
+"""The fork server's own behaviour."""
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import threading
+import time
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from .conftest import Jobs, Json, Server
+
+
+def gone(pid: int) -> bool:
+    """Whether a process has ended; a zombie counts as ended."""
+    try:
+        return Path(f"/proc/{pid}/stat").read_text().rsplit(")", 1)[1].split()[0] == "Z"
+    except FileNotFoundError:
+        return True
+
+
+def wait_until_gone(pid: int) -> None:
+    """Waits for the process by its descriptor, so that no time is guessed; pytest's own limit ends it."""
+    try:
+        descriptor = os.pidfd_open(pid)
+    except ProcessLookupError:
+        return
+    import select
+
+    select.select([descriptor], [], [], 30)
+    os.close(descriptor)
+    assert gone(pid)
+
+
+def test_ping(server: Server, base: Path) -> None:
+    answer = server.ask({"ping": True})
+    assert answer["event"] == "ready"
+    assert answer["pid"] == server.process.pid
+    assert answer["bases"] == [str(base)]
+    assert server.said[-1]["event"] == "ready"
+
+
+def test_bad_requests_are_answered(server: Server) -> None:
+    for request in ({"jobs": "x"}, {"signal": "HUP"}):
+        assert server.ask(request)["code"] == "badRequest"
+
+
+def test_a_bad_job_file(server: Server, tmp_path: Path) -> None:
+    outcome = server.run(tmp_path / "absent.json")
+    assert (outcome.code, outcome.error["code"]) == (10, "unreadableJob")
+
+
+def test_job_start_is_fast(server: Server, jobs: Jobs) -> None:
+    """From the request to the first step; the bound is loose because other work shares these cores."""
+    began = time.monotonic()
+    first: list[float] = []
+
+    def note(event: Json, _send: Any) -> None:
+        if event["event"] == "step" and not first:
+            first.append(time.monotonic() - began)
+
+    server.run(jobs.write(jobs.sft()), note)
+    assert first[0] < 5
+
+
+def test_children_may_use_several_threads(server: Server, jobs: Jobs) -> None:
+    """An OpenMP pool in the parent would hang the first parallel region of a child."""
+    outcome = server.run(jobs.write(jobs.sft()))
+    checkpoint = Path(outcome.of("checkpoint")[-1]["path"])
+    state = json.loads((checkpoint / "ratchet_state.json").read_text())
+    state["arithmetic"]["threads"] = 2  # a resumed run takes the thread count of its checkpoint
+    (checkpoint / "ratchet_state.json").write_text(json.dumps(state))
+    job = jobs.sft(
+        checkpointing={"resumeFrom": str(checkpoint)}, optimisation={"batchSize": 8, "gradientAccumulation": 1}
+    )
+    assert server.run(jobs.write(job)).code == 0
+
+
+def test_two_jobs_at_once(server: Server, jobs: Jobs, tmp_path: Path) -> None:
+    other = Jobs(tmp_path / "other", jobs.base)
+    other.folder.mkdir()
+    codes: list[int] = []
+
+    def run(one: Jobs) -> None:
+        codes.append(server.run(one.write(one.sft())).code)
+
+    threads = [threading.Thread(target=run, args=[one]) for one in (jobs, other)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert codes == [0, 0]
+
+
+def test_a_client_that_leaves_takes_its_job_along(server: Server, jobs: Jobs) -> None:
+    client = server.connect()
+    client.sendall(json.dumps({"job": str(jobs.write(jobs.sft(optimisation={"epochs": 9999})))}).encode() + b"\n")
+    lines = client.makefile()
+    pid = next(event["pid"] for event in map(json.loads, lines) if event["event"] == "started")
+    lines.close()
+    client.close()
+    wait_until_gone(pid)
+    assert server.ask({"ping": True})["event"] == "ready"
+
+
+def test_alive_is_apart_from_progress(server: Server, jobs: Jobs) -> None:
+    def stop(event: Json, send: Any) -> None:
+        if event["event"] == "alive":
+            send("KILL")
+
+    outcome = server.run(jobs.write(jobs.sft(optimisation={"epochs": 9999})), stop)
+    assert outcome.of("alive")
+    assert outcome.code == 137
+
+
+class TestEnds:
+    """Servers of their own. That closing stdin ends a server is checked where the session's server ends."""
+
+    @pytest.fixture
+    def own(self, socket_folder: str) -> Any:
+        server = Server(f"{socket_folder}/own")
+        yield server
+        server.end()
+
+    def start(self, server: Server, jobs: Jobs) -> tuple[Any, int]:
+        client = server.connect()
+        client.sendall(json.dumps({"job": str(jobs.write(jobs.sft(optimisation={"epochs": 9999})))}).encode() + b"\n")
+        lines = client.makefile()
+        return lines, next(event["pid"] for event in map(json.loads, lines) if event["event"] == "started")
+
+    def test_sigterm_saves_running_jobs(self, own: Server, jobs: Jobs) -> None:
+        lines, _ = self.start(own, jobs)
+        while json.loads(next(lines))["event"] != "step":
+            pass
+        own.process.terminate()
+        events = [json.loads(line) for line in lines]
+        assert own.process.wait(timeout=30) == 0
+        assert [event for event in events if event["event"] == "checkpoint"]
+        assert events[-1]["code"] == 30
+
+    def test_killed_server_takes_its_jobs_along(self, own: Server, jobs: Jobs) -> None:
+        _, pid = self.start(own, jobs)
+        own.process.send_signal(signal.SIGKILL)
+        own.process.wait()
+        wait_until_gone(pid)
+
+
+def test_refuses_a_long_socket_path(tmp_path: Path) -> None:
+    command = [sys.executable, "-m", "ratchet_trainer", "serve", "--socket", str(tmp_path / ("x" * 100))]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert done.returncode == 10
+    assert "use under 100" in done.stderr
+
+
+def test_one_shot_run(jobs: Jobs, tmp_path: Path) -> None:
+    """`run` needs no server: events on stdout, the exit code is the process's."""
+    command = [sys.executable, "-m", "ratchet_trainer", "run", str(jobs.write(jobs.sft(optimisation={"epochs": -1})))]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert done.returncode == 10
+    assert json.loads(done.stdout.splitlines()[-1])["event"] == "error"
