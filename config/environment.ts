@@ -24,6 +24,12 @@ const Environment = z.object({
   RATCHET_PRELOAD_BASE: z.string().optional().describe('Base model that a GPU worker loads when it starts.'),
   RATCHET_READY_FILE: z.string().optional().describe('A worker writes this file once it polls.'),
   RATCHET_SERVICE: z.string().optional().describe('Name of the process in log lines.'),
+  RATCHET_METRICS_ADDRESS: z
+    .string()
+    .regex(/^[^:]+:\d+$/, 'must be an address such as 0.0.0.0:9464')
+    .optional()
+    .describe("Where a worker serves the SDK's metrics to Prometheus; default: nowhere."),
+  RATCHET_KEEP_WORK: z.stringbool().default(false).describe('Keep the folders of finished trainer jobs.'),
   RATCHET_GRACE_SECONDS: z.coerce
     .number('must be a number of seconds')
     .positive('must be a number of seconds above 0')
@@ -67,6 +73,8 @@ export type Surroundings = {
   service: string;
   host: string;
   graceMs: number;
+  keepWork: boolean;
+  metricsAddress: string | undefined;
   logLevel: 'error' | 'warn' | 'info' | 'debug';
   s3: {
     region: string;
@@ -98,6 +106,8 @@ export function readEnvironment(env: Readonly<Record<string, string | undefined>
     service: values.RATCHET_SERVICE ?? 'ratchet',
     host: hostname(),
     graceMs: values.RATCHET_GRACE_SECONDS * 1000,
+    keepWork: values.RATCHET_KEEP_WORK,
+    metricsAddress: values.RATCHET_METRICS_ADDRESS,
     logLevel: values.RATCHET_LOG_LEVEL,
     s3: {
       region: values.AWS_REGION,

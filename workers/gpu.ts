@@ -10,7 +10,7 @@ const TRAINER_SHARE = 0.6;
 
 /** The GPU worker: one job at a time, by a trainer that stays warm between jobs. */
 await runWorker('gpu', async ({ surroundings, log, store, notice }) => {
-  const { home, models, tinyBase, graceMs, python } = surroundings;
+  const { home, models, tinyBase, graceMs, python, keepWork } = surroundings;
   const bases = { models, tiny: tinyBase };
   const tiny = tinyBase ?? join(models, 'tiny');
   const wanted = surroundings.preloadBase ?? (existsSync(tiny) ? 'builtin:tiny' : undefined);
@@ -23,7 +23,16 @@ await runWorker('gpu', async ({ surroundings, log, store, notice }) => {
   const workDir = join(home, 'work');
   return {
     taskQueue: 'ratchet-gpu',
-    activities: createGpuActivities({ store, trainer, workDir, bases, log, notice, graceMs: graceMs * TRAINER_SHARE }),
+    activities: createGpuActivities({
+      store,
+      trainer,
+      workDir,
+      bases,
+      log,
+      notice,
+      keepWork,
+      graceMs: graceMs * TRAINER_SHARE,
+    }),
     maxConcurrentActivities: 1,
     graceMs,
     close: () => trainer.stop(),

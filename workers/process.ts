@@ -75,7 +75,12 @@ async function runToEnd(
   Runtime.install({
     logger: temporalLogger(log),
     shutdownSignals: [],
-    telemetryOptions: { logging: { filter: { core: 'WARN', other: 'ERROR' }, forward: {} } },
+    telemetryOptions: {
+      ...(surroundings.metricsAddress !== undefined && {
+        metrics: { prometheus: { bindAddress: surroundings.metricsAddress } },
+      }),
+      logging: { filter: { core: 'WARN', other: 'ERROR' }, forward: {} },
+    },
   });
   const client = createS3Client(surroundings.s3);
   const store = createStore({ client, bucket: surroundings.bucket, cacheDir: join(surroundings.home, 'cache') });

@@ -85,7 +85,7 @@ export async function generate(
     if (outcome.code !== 0) throw reason === null ? failureOfJob(outcome, []) : failureOfStop(reason, null);
     const outputs = await readOutputs(job.outputFile);
     log.info(`generated ${outputs.length} texts: ${task.label}`, { seconds: outcome.seconds });
-    await rm(folder, { recursive: true, force: true });
+    if (!deps.keepWork) await rm(folder, { recursive: true, force: true });
     return { outputs, gpuSeconds: outcome.seconds };
   } finally {
     supervision.finish();

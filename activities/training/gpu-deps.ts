@@ -18,6 +18,8 @@ export type GpuDeps = {
   notice: AbortSignal;
   /** From a request to stop until the trainer is killed. */
   graceMs: number;
+  /** Leaves the folders of finished jobs where they are, to look at or to run again by hand. */
+  keepWork: boolean;
 };
 
 /** Name of this process in leases. */

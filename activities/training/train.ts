@@ -73,7 +73,7 @@ export async function train(deps: GpuDeps, training: Training): Promise<Training
     });
     if (attempt.outcome.code !== 0) throw await failureOf(deps, training, lease, supervision, attempt);
     const result = await commitResult(deps, lease, supervision, attempt);
-    await rm(trainingFolder, { recursive: true, force: true });
+    if (!deps.keepWork) await rm(trainingFolder, { recursive: true, force: true });
     return result;
   } finally {
     supervision.finish();

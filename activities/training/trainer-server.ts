@@ -35,9 +35,10 @@ export function createTrainerServer(options: {
 }): TrainerServer {
   let starting: Promise<Running> | null = null;
   let current: Running | null = null;
+  const ending = new AbortController();
 
   const start = async (): Promise<Running> => {
-    const running = await launch(options);
+    const running = await launch(options, ending.signal);
     current = running;
     void running.ended.then((how) => {
       options.log.warn(`the trainer's fork server ended (${how})`);
@@ -60,6 +61,8 @@ export function createTrainerServer(options: {
     },
     pid: () => current?.process.pid,
     stop: async () => {
+      // One that still imports holds no job: nobody waits for it to be ready only to end it.
+      if (current === null) ending.abort();
       const running = await starting?.catch(() => null);
       if (!running) return;
       running.process.stdin.end();
@@ -70,7 +73,7 @@ export function createTrainerServer(options: {
   };
 }
 
-async function launch(options: Parameters<typeof createTrainerServer>[0]): Promise<Running> {
+async function launch(options: Parameters<typeof createTrainerServer>[0], ending: AbortSignal): Promise<Running> {
   const { python, preload, log } = options;
   const folder = await socketFolder();
   const socket = join(folder, 'trainer.sock');
@@ -84,6 +87,7 @@ async function launch(options: Parameters<typeof createTrainerServer>[0]): Promi
   ];
   const startedAt = Date.now();
   const child = spawn(python, argv, { stdio: ['pipe', 'pipe', 'pipe'] });
+  ending.addEventListener('abort', () => child.kill('SIGKILL'), { once: true });
   let lastWords = '';
   createInterface({ input: child.stderr }).on('line', (line) => {
     lastWords = `${lastWords}\n${line}`.slice(-2_000);

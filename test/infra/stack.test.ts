@@ -8,9 +8,9 @@ import { doctor, startStack, stackStatus, stopStack } from '../../infra/embedded
 import type { Environment, StackEvent } from '../../infra/embedded/index.ts';
 import { connectS3, connectTemporal } from '../../infra/embedded/probes.ts';
 import { startTimeOf } from '../../infra/embedded/processes.ts';
-import { listen } from './free-ports.ts';
-import { ownStack } from './own-stack.ts';
-import type { OwnStack } from './own-stack.ts';
+import { listen } from '../setup/free-ports.ts';
+import { ownStack } from '../setup/own-stack.ts';
+import type { OwnStack } from '../setup/own-stack.ts';
 
 const servers = ['temporal', 's3'] as const;
 const opened: OwnStack[] = [];

@@ -50,7 +50,7 @@ export function newHost(s3: TestS3, trainer: TrainerServer, store: Store = s3.ne
   const notice = new AbortController();
   const workDir = s3.newFolder();
   const bases = { models: s3.newFolder() };
-  const deps = { store, trainer, workDir, bases, log: quiet, notice: notice.signal, graceMs: 20_000 };
+  const deps = { store, trainer, workDir, bases, log: quiet, notice: notice.signal, graceMs: 20_000, keepWork: false };
   return {
     activities: createGpuActivities(deps),
     workDir,

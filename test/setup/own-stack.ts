@@ -20,6 +20,8 @@ export async function ownStack(extra: Record<string, string> = {}): Promise<OwnS
   const env = stackEnvironment({
     PATH: process.env['PATH'],
     HOME: process.env['HOME'],
+    RATCHET_TINY_BASE: process.env['RATCHET_TINY_BASE'],
+    RATCHET_DATA: process.env['RATCHET_DATA'],
     RATCHET_HOME: home,
     RATCHET_TEMPORAL_PORT: String(temporal),
     RATCHET_TEMPORAL_UI_PORT: String(temporalUi),
