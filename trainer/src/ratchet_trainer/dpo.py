@@ -191,15 +191,16 @@ def run_dpo(job: DpoJob, events: EventStream, interrupts: Interrupts, read_at: f
         raise InvalidJobError(
             "noAdapter", f"adapter.path: {error}", "Point adapter.path to the SFT adapter."
         ) from error
-    state = prepare_state(job, base, job_fingerprint(job, base.digest, reference_digest), events)
-    state.reference_digest = reference_digest
     pairs, share = _encode(base, raw, job, events)
+    lengths = [pair.length for pair in pairs]
+    both = [2 * length for length in lengths]
+    state = prepare_state(job, base, job_fingerprint(job, base.digest, reference_digest), both, events)
+    state.reference_digest = reference_digest
     stages = [StagePlan(stage.epochs, count_kept(len(pairs), stage.drop_noisiest_share)) for stage in job.stages]
     plan = WindowPlan(stages, job.optimisation.window, job.seed)
     # On resume too the model is first the SFT adapter, the reference; the checkpoint's adapter is loaded over it later.
     model = load_adapter(base, job.adapter.path, trainable=True)
     cache = Path(job.output_dir) / REFERENCE_FILE
-    lengths = [pair.length for pair in pairs]
     run = TrainingRun(job, base, events, interrupts, state, plan, lengths, read_at, extra_checkpoint_files=[cache])
     trainer = _trainer(job, base, model, plan)
     trainer.run, trainer.pairs = run, pairs

@@ -121,9 +121,10 @@ def run_sft(job: SftJob, events: EventStream, interrupts: Interrupts, read_at: f
     base = load_base(job.base)
     check_end_token(base.model, base.tokenizer)
     parent = adapter_digest_of(job)
-    state = prepare_state(job, base, job_fingerprint(job, base.digest, parent), events)
     rows, share = _encode(base, raw, job, "trainFile", events)
     eval_rows = _encode(base, raw_eval, job, "evalFile", events)[0] if raw_eval else []
+    lengths = [len(row.ids) for row in rows]
+    state = prepare_state(job, base, job_fingerprint(job, base.digest, parent), lengths, events)
     optimisation = job.optimisation
     plan = WindowPlan([StagePlan(optimisation.epochs, len(rows))], optimisation.window, job.seed)
     model = (
@@ -133,7 +134,6 @@ def run_sft(job: SftJob, events: EventStream, interrupts: Interrupts, read_at: f
     )
     if job.packing:
         refuse_leaking_attention(model, rows, base.device)
-    lengths = [len(row.ids) for row in rows]
     run = TrainingRun(job, base, events, interrupts, state, plan, lengths, read_at)
     if job.checkpointing.resume_from and (Path(job.checkpointing.resume_from) / BEST_FILE).exists():
         run.best = load_file(Path(job.checkpointing.resume_from) / BEST_FILE)

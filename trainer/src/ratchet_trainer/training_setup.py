@@ -3,6 +3,8 @@
 """What SFT and DPO set up alike: trainer arguments, fp32 adapters, resume, result."""
 
 import os
+import time
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -54,15 +56,24 @@ def trainer_arguments(job: SftJob | DpoJob, base: LoadedBase, total_steps: int) 
     }
 
 
-def prepare_state(job: SftJob | DpoJob, base: LoadedBase, fingerprint: dict[str, Any], events: EventStream) -> RunState:
+def prepare_state(
+    job: SftJob | DpoJob, base: LoadedBase, fingerprint: dict[str, Any], lengths: Sequence[int], events: EventStream
+) -> RunState:
     """Fresh state, or the checkpoint's; sets threads and seeds.
 
     A resumed run uses as many threads as it began with: how sums are split decides their last bits.
 
+    Args:
+        job: The job.
+        base: Its base.
+        fingerprint: See `run_state.job_fingerprint`.
+        lengths: Tokens that each row brings to a forward pass.
+        events: For a warning where a resume cannot be exact.
     Raises:
         InvalidJobError: Bad checkpoint, or another job's.
     """
-    threads = default_threads(base.model.num_parameters())
+    tokens = job.optimisation.batch_size * sum(lengths) / len(lengths)
+    threads = default_threads(base.model.num_parameters(), tokens)
     resume = job.checkpointing.resume_from
     if resume is None:
         state = RunState(fingerprint, arithmetic_fingerprint(threads))
@@ -109,8 +120,6 @@ def train(trainer: Any, run: TrainingRun) -> None:
 
 def finish(trainer: Any, run: TrainingRun, provenance: dict[str, Any], **fields: Any) -> None:
     """Saves the adapter (the best epoch's where early stopping keeps it) and emits the result."""
-    import time
-
     model = trainer.accelerator.unwrap_model(trainer.model)
     final = Path(run.job.output_dir) / "adapter"
     state = run.state

@@ -20,7 +20,7 @@ def transformers_engine(job: GenerateJob) -> Engine:
     of the same quantised weights, up to rounding, without unpacking every layer for every token.
     """
     base = load_base(job.base)
-    use_threads(default_threads(base.model.num_parameters()))
+    use_threads(default_threads(base.model.num_parameters(), job.batch_size))
     be_deterministic(job.seed)
     model = _model(job, base)
     tokenizer = base.tokenizer
