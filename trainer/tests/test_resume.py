@@ -2,7 +2,8 @@
 
 import random
 import shutil
-from collections.abc import Callable
+import subprocess
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -121,3 +122,24 @@ def test_refuses_half_a_checkpoint(server: Server, jobs: Jobs) -> None:
     (checkpoint / "ratchet_state.json").unlink()
     outcome = server.run(jobs.write(jobs.sft(checkpointing={"resumeFrom": str(checkpoint)})))
     assert (outcome.code, outcome.error["code"]) == (10, "badCheckpoint")
+
+
+@pytest.fixture
+def small_disk(tmp_path: Path) -> Iterator[Path]:
+    """A file system of 400 KiB: room for one checkpoint."""
+    folder = tmp_path / "small"
+    folder.mkdir()
+    if subprocess.run(["mount", "-t", "tmpfs", "-o", "size=400k", "none", folder], capture_output=True).returncode != 0:
+        pytest.skip("mounting a small file system is not permitted here")
+    yield folder
+    subprocess.run(["umount", folder], check=True)
+
+
+def test_a_full_disk_leaves_whole_checkpoints(server: Server, jobs: Jobs, small_disk: Path) -> None:
+    outcome = server.run(jobs.write(jobs.sft(checkpointing={"directory": str(small_disk), "everySteps": 1})))
+    assert (outcome.code, outcome.error["code"]) == (40, "diskFull")
+    left = sorted(small_disk.iterdir())
+    assert left == [Path(event["path"]) for event in outcome.of("checkpoint")]
+    assert len(left) >= 1
+    resumed = jobs.sft(checkpointing={"resumeFrom": str(left[-1]), "directory": str(jobs.folder / "roomy")})
+    assert server.run(jobs.write(resumed)).code == 0

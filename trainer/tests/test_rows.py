@@ -1,6 +1,7 @@
 """Tokenizing rows, and what preflight refuses."""
 
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -8,7 +9,7 @@ import pytest
 from ratchet_trainer.base_model import load_tokenizer
 from ratchet_trainer.errors import InvalidJobError, PreflightError
 from ratchet_trainer.files import read_rows
-from ratchet_trainer.preflight import check_rows, check_trackers
+from ratchet_trainer.preflight import check_end_token, check_rows, check_trackers
 from ratchet_trainer.rows import IGNORED, Encoding, TokenRow, encode, encode_pairs, encode_prompt_completion
 
 END = 1
@@ -87,6 +88,17 @@ def test_refusals(rows: list[TokenRow], encoding: Encoding, code: str) -> None:
 
 def test_accepts_good_rows() -> None:
     assert check_rows([OK], Encoding(truncated=1, dropped=0, merged=0), 10, END, 0.1, "trainFile") == 0.1
+
+
+@pytest.mark.parametrize(("stops", "accepted"), [(None, True), (1, True), ([7, 1], True), (7, False), ([7, 8], False)])
+def test_generation_must_stop_at_the_trained_token(tokenizer: Any, stops: Any, accepted: bool) -> None:
+    model = SimpleNamespace(generation_config=SimpleNamespace(eos_token_id=stops))
+    if accepted:
+        check_end_token(model, tokenizer)
+        return
+    with pytest.raises(PreflightError, match="does not stop") as caught:
+        check_end_token(model, tokenizer)
+    assert caught.value.code == "untrainedStopToken"
 
 
 def test_files(tmp_path: Path) -> None:

@@ -12,7 +12,7 @@ from typing import Any
 
 import pytest
 
-from .conftest import Jobs, Json, Server
+from .conftest import Jobs, Json, Server, write_rows
 
 
 def gone(pid: int) -> bool:
@@ -69,15 +69,26 @@ def test_job_start_is_fast(server: Server, jobs: Jobs) -> None:
 
 def test_children_may_use_several_threads(server: Server, jobs: Jobs) -> None:
     """An OpenMP pool in the parent would hang the first parallel region of a child."""
-    outcome = server.run(jobs.write(jobs.sft()))
-    checkpoint = Path(outcome.of("checkpoint")[-1]["path"])
+    rows = [{"prompt": "is the red number more than the blue one? " * 4, "completion": " yes"}] * 32
+    wide = {"optimisation": {"batchSize": 32, "gradientAccumulation": 1, "maxLength": 200}}
+    job = jobs.sft(trainFile=write_rows(jobs.folder / "wide.jsonl", rows), **wide)
+    job["checkpointing"]["everySteps"] = 1
+    checkpoint = Path(server.run(jobs.write(job)).of("checkpoint")[0]["path"])
     state = json.loads((checkpoint / "ratchet_state.json").read_text())
     state["arithmetic"]["threads"] = 2  # a resumed run takes the thread count of its checkpoint
     (checkpoint / "ratchet_state.json").write_text(json.dumps(state))
-    job = jobs.sft(
-        checkpointing={"resumeFrom": str(checkpoint)}, optimisation={"batchSize": 8, "gradientAccumulation": 1}
-    )
-    assert server.run(jobs.write(job)).code == 0
+    job["checkpointing"]["resumeFrom"] = str(checkpoint)
+    pids: list[int] = []
+    tasks: list[int] = []
+
+    def count(event: Json, _send: Any) -> None:
+        if event["event"] == "started":
+            pids.append(event["pid"])
+        if event["event"] == "checkpoint":
+            tasks.append(len(os.listdir(f"/proc/{pids[0]}/task")))
+
+    assert server.run(jobs.write(job), count).code == 0
+    assert tasks[0] >= 3  # main, alive, and one more for arithmetic
 
 
 def test_two_jobs_at_once(server: Server, jobs: Jobs, tmp_path: Path) -> None:

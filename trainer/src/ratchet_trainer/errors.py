@@ -88,6 +88,7 @@ def classify(error: BaseException) -> TrainerError:
             return OutOfMemoryError("outOfMemory", str(seen) or "out of memory", fix)
         no_space = isinstance(seen, OSError) and seen.errno in (errno.ENOSPC, errno.EDQUOT)
         if no_space or any(sign in text for sign in _DISK_SIGNS):
-            return DiskFullError("diskFull", str(seen), "Free space where outputDir and checkpointing.directory lie.")
+            fix = "Free space where outputDir, checkpointing.directory and outputFile lie."
+            return DiskFullError("diskFull", f"writing failed, no space left: {seen}", fix)
         seen = seen.__cause__ or seen.__context__
     return TrainerError("unexpected", f"{type(error).__name__}: {error}", "See trainer.log in outputDir.")
