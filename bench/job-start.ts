@@ -3,6 +3,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { Recipe } from '../config/recipe.ts';
 import type { SftJob } from '../config/trainer-job.ts';
+import { readEnvironment } from '../config/environment.ts';
 import { stackEnvironment } from '../infra/embedded/index.ts';
 import { startBareTrainer } from './trainer-jobs.ts';
 
@@ -13,7 +14,7 @@ const jobs = 10;
 /** Prints the median over ten jobs, one after the other, after one that is not counted. */
 export async function measure(): Promise<void> {
   const env = stackEnvironment();
-  const base = env['RATCHET_TINY_BASE'] ?? join(env['RATCHET_MODELS'] ?? '', 'tiny');
+  const base = readEnvironment(env).tinyBase;
   const folder = mkdtempSync(join(tmpdir(), 'ratchet-start-'));
   const trainer = await startBareTrainer(env['RATCHET_PYTHON'] ?? 'python3', base);
   try {

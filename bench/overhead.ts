@@ -3,6 +3,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { parseArgs } from 'node:util';
 import { Client, Connection } from '@temporalio/client';
+import { readEnvironment } from '../config/environment.ts';
 import { startStack } from '../infra/embedded/index.ts';
 import { ownStack } from '../test/setup/own-stack.ts';
 import { copyJob, startBareTrainer } from './trainer-jobs.ts';
@@ -53,7 +54,7 @@ async function bareLoop(jobs: string[], env: Record<string, string>): Promise<nu
   const first = jobs[0];
   if (first === undefined) throw new Error('the run left no job.json in its work folder');
   const folder = mkdtempSync(join(tmpdir(), 'ratchet-loop-'));
-  const base = env['RATCHET_TINY_BASE'] ?? join(env['RATCHET_MODELS'] ?? '', 'tiny');
+  const base = readEnvironment(env).tinyBase;
   const trainer = await startBareTrainer(env['RATCHET_PYTHON'] ?? 'python3', base);
   try {
     const copies = await Promise.all(

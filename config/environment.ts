@@ -19,8 +19,10 @@ const Environment = z.object({
     .default('ratchet')
     .describe('S3 bucket of all artefacts.'),
   RATCHET_PYTHON: z.string().optional().describe('Python with the trainer package; default: trainer/.venv.'),
-  RATCHET_MODELS: z.string().optional().describe('Folder of the builtin base models; default: .ratchet/models.'),
-  RATCHET_TINY_BASE: z.string().optional().describe('Folder that stands for builtin:tiny.'),
+  RATCHET_TINY_BASE: z
+    .string()
+    .optional()
+    .describe('Folder of builtin:tiny; default: the one that comes with the trainer.'),
   RATCHET_PRELOAD_BASE: z.string().optional().describe('Base model that a GPU worker loads when it starts.'),
   RATCHET_READY_FILE: z.string().optional().describe('A worker writes this file once it polls.'),
   RATCHET_SERVICE: z.string().optional().describe('Name of the process in log lines.'),
@@ -61,13 +63,15 @@ const Environment = z.object({
 /** The checkout (or image) that this file is part of. */
 export const projectRoot = resolve(import.meta.dirname, '..');
 
+/** The tiny base and its world, kept with the script that makes them. */
+const tinyModel = join('trainer', 'src', 'ratchet_trainer', 'tiny', 'model');
+
 /** What a process of ratchet knows about its surroundings; paths are absolute. */
 export type Surroundings = {
   home: string;
   bucket: string;
   python: string;
-  models: string;
-  tinyBase: string | undefined;
+  tinyBase: string;
   preloadBase: string | undefined;
   readyFile: string | undefined;
   service: string;
@@ -99,8 +103,7 @@ export function readEnvironment(env: Readonly<Record<string, string | undefined>
     home,
     bucket: values.RATCHET_BUCKET,
     python: values.RATCHET_PYTHON ?? defaultPython(),
-    models: resolve(projectRoot, values.RATCHET_MODELS ?? join('.ratchet', 'models')),
-    tinyBase: values.RATCHET_TINY_BASE,
+    tinyBase: resolve(projectRoot, values.RATCHET_TINY_BASE ?? tinyModel),
     preloadBase: values.RATCHET_PRELOAD_BASE,
     readyFile: values.RATCHET_READY_FILE,
     service: values.RATCHET_SERVICE ?? 'ratchet',

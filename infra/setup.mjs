@@ -1,7 +1,6 @@
 // Brings a fresh checkout to where everything runs, and does nothing on one that is there already. Plain JavaScript on
 // Node 20 with nothing but its builtins: nothing else is installed yet. `npm start` and `npm test` call it first;
 // `--worker` leaves out what only the embedded stack and the demo need.
-import { buildTinyBase } from './setup/base-model.mjs';
 import { abandonEverything } from './setup/command.mjs';
 import { provideGoTools } from './setup/go-tools.mjs';
 import { installNodePackages } from './setup/node-packages.mjs';
@@ -28,12 +27,7 @@ console.log('Set-up');
 const failures = await runSteps([
   { name: 'Node packages', run: installNodePackages },
   { name: 'Python environment', run: installPythonEnvironment },
-  ...(isWorkerOnly
-    ? []
-    : [
-        { name: 'Temporal, S3 server', run: provideGoTools },
-        { name: 'tiny base model', after: ['Python environment'], run: buildTinyBase },
-      ]),
+  ...(isWorkerOnly ? [] : [{ name: 'Temporal, S3 server', run: provideGoTools }]),
 ]);
 for (const { name, error } of failures) {
   console.error(`\n${name}: ${error instanceof Error ? error.message : String(error)}`);

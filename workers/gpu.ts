@@ -1,4 +1,3 @@
-import { existsSync } from 'node:fs';
 import { join } from 'node:path';
 import { createGpuActivities } from '../activities/gpu-activities.ts';
 import { resolveBase } from '../activities/training/base-model.ts';
@@ -10,11 +9,9 @@ const TRAINER_SHARE = 0.6;
 
 /** The GPU worker: one job at a time, by a trainer that stays warm between jobs. */
 await runWorker('gpu', async ({ surroundings, log, store, notice }) => {
-  const { home, models, tinyBase, graceMs, python, keepWork } = surroundings;
-  const bases = { models, tiny: tinyBase };
-  const tiny = tinyBase ?? join(models, 'tiny');
-  const wanted = surroundings.preloadBase ?? (existsSync(tiny) ? 'builtin:tiny' : undefined);
-  const preload = wanted === undefined ? undefined : await resolveBase(store, bases, wanted);
+  const { home, tinyBase, graceMs, python, keepWork } = surroundings;
+  const bases = { tiny: tinyBase };
+  const preload = await resolveBase(store, bases, surroundings.preloadBase ?? 'builtin:tiny');
   const trainer = createTrainerServer({ python, preload, log });
   // Warmed up while the worker polls already; a job that comes before waits for it.
   trainer

@@ -14,14 +14,13 @@ import { downloadFromHub } from './hub.ts';
 /** Where data may come from, and the addresses and tokens for it. */
 export type DataDeps = {
   s3: S3Client;
-  surroundings: Pick<Surroundings, 'models' | 'tinyBase'>;
+  surroundings: Pick<Surroundings, 'tinyBase'>;
   /** `RATCHET_DATA`, `HF_ENDPOINT`, `HF_TOKEN`. */
   environment: Readonly<Record<string, string | undefined>>;
 };
 
 /** File of the synthetic world's questions, beside the tiny base that knows it. */
-export const worldFile = ({ models, tinyBase }: DataDeps['surroundings']): string =>
-  join(tinyBase ?? join(models, 'tiny'), 'world.jsonl');
+export const worldFile = ({ tinyBase }: DataDeps['surroundings']): string => join(tinyBase, 'world.jsonl');
 
 /** Folder in which relative paths are looked up first: `RATCHET_DATA`, else `shared/data` beside the checkout. */
 const dataFolder = (environment: DataDeps['environment']): string =>

@@ -1,5 +1,5 @@
 import { existsSync, readdirSync } from 'node:fs';
-import { isAbsolute, join, resolve } from 'node:path';
+import { isAbsolute, resolve } from 'node:path';
 import { ApplicationFailure } from '@temporalio/common';
 import type { S3Client } from '@aws-sdk/client-s3';
 import { isSimulated } from '../../config/check-recipe.ts';
@@ -144,7 +144,7 @@ export async function checkBase({ surroundings, environment, s3 }: CheckDeps, { 
     }
   }
   const builtin = base === 'builtin:tiny';
-  const folder = builtin ? (surroundings.tinyBase ?? join(surroundings.models, 'tiny')) : resolve(projectRoot, base);
+  const folder = builtin ? surroundings.tinyBase : resolve(projectRoot, base);
   const isFolder = builtin || isAbsolute(base) || base.startsWith('.') || existsSync(folder);
   if (!isFolder) {
     if (/^[\w.-]+\/[\w.-]+$/.test(base)) return [];

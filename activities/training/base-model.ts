@@ -7,8 +7,8 @@ import { sha256 } from '../store/files.ts';
 import { placeOf } from '../store/storage-failure.ts';
 import type { Store } from '../store/store.ts';
 
-/** Where builtin bases lie on this host; `tiny` stands in for builtin:tiny when set. */
-export type BaseFolders = { models: string; tiny?: string | undefined };
+/** Where builtin bases lie on this host, by the name after `builtin:`. */
+export type BaseFolders = { tiny: string };
 
 /**
  * Path (or hub id) of a base model as the trainer takes it.
@@ -28,8 +28,8 @@ export async function resolveBase(store: Store, folders: BaseFolders, base: stri
 }
 
 function builtin(folders: BaseFolders, name: string): string {
-  const folder = name === 'tiny' && folders.tiny !== undefined ? folders.tiny : join(folders.models, name);
-  return withConfig(folder, `model.base builtin:${name}`, 'run npm run setup, which makes it');
+  if (name !== 'tiny') throw failure('InvalidJob', `model.base builtin:${name}: the only builtin base is builtin:tiny`);
+  return withConfig(folders.tiny, 'model.base builtin:tiny', 'unset RATCHET_TINY_BASE, or name a folder with a model');
 }
 
 function withConfig(folder: string, what: string, fix: string): string {

@@ -87,7 +87,6 @@ export function stackEnvironment(env: Environment = process.env): Record<string,
   const set: Record<string, string> = {
     RATCHET_HOME: home,
     RATCHET_PYTHON: env['RATCHET_PYTHON'] || join(root, 'trainer', '.venv', 'bin', 'python'),
-    RATCHET_MODELS: env['RATCHET_MODELS'] || join(root, '.ratchet', 'models'),
     RATCHET_BUCKET: env['RATCHET_BUCKET'] || 'ratchet',
     RATCHET_EMBEDDED: (['temporal', 's3', 'teacher'] as const).filter((name) => embedded[name]).join(','),
     NODE_COMPILE_CACHE: env['NODE_COMPILE_CACHE'] || join(root, '.ratchet', 'compile-cache'),

@@ -3,9 +3,9 @@ import { projectRoot, readEnvironment } from '../../config/environment.ts';
 
 describe('what is right', () => {
   test('nothing set: everything has a default, paths are absolute', () => {
-    const { home, bucket, s3, python, models } = readEnvironment({});
+    const { home, bucket, s3, python, tinyBase } = readEnvironment({});
     expect(home).toBe(`${projectRoot}/.ratchet`);
-    expect(models).toBe(`${projectRoot}/.ratchet/models`);
+    expect(tinyBase).toBe(`${projectRoot}/trainer/src/ratchet_trainer/tiny/model`);
     expect(bucket).toBe('ratchet');
     expect(python).toMatch(/python3?$/);
     expect(s3).toEqual({ region: 'us-east-1', endpoint: undefined, credentials: undefined });

@@ -49,7 +49,7 @@ quiet.silent = process.env['RATCHET_LOG_LEVEL'] === undefined;
 export function newHost(s3: TestS3, trainer: TrainerServer, store: Store = s3.newStore()): TestHost {
   const notice = new AbortController();
   const workDir = s3.newFolder();
-  const bases = { models: s3.newFolder() };
+  const bases = { tiny: s3.newFolder() };
   const deps = { store, trainer, workDir, bases, log: quiet, notice: notice.signal, graceMs: 20_000, keepWork: false };
   return {
     activities: createGpuActivities(deps),

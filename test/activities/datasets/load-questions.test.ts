@@ -54,7 +54,7 @@ beforeAll(async () => {
   await new Promise<void>((resolve) => hub.listen(0, '127.0.0.1', resolve));
   deps = {
     s3: createS3Client(s3.surroundings.s3, 2),
-    surroundings: { models: join(folder, 'models'), tinyBase: undefined },
+    surroundings: { tinyBase: join(folder, 'models', 'tiny') },
     environment: {
       RATCHET_DATA: join(folder, 'data'),
       HF_ENDPOINT: `http://127.0.0.1:${(hub.address() as AddressInfo).port}`,
