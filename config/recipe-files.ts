@@ -25,13 +25,13 @@ export const listRecipes = (folder = recipesFolder): { name: string; description
 
 /**
  * Reads a recipe by the name of a shipped one, or by path when the text looks like a path (`/` in it, or `.yaml` at the
- * end; relative to the working directory).
+ * end; relative to the working directory, then to the checkout, since workers run elsewhere).
  *
  * @throws InvalidRecipe naming the nearest recipe
  */
 export function readRecipeText(nameOrPath: string, folder = recipesFolder): RecipeText {
   const isPath = nameOrPath.includes('/') || /\.(?:ya?ml|json)$/.test(nameOrPath);
-  const file = isPath ? resolve(nameOrPath) : join(folder, `${nameOrPath}.yaml`);
+  const file = isPath ? locate(nameOrPath) : join(folder, `${nameOrPath}.yaml`);
   if (!existsSync(file)) {
     const problem = isPath ? `there is no file ${file}` : `there is no recipe "${nameOrPath}"`;
     const fix = isPath
@@ -40,4 +40,10 @@ export function readRecipeText(nameOrPath: string, folder = recipesFolder): Reci
     throw refusal([{ type: 'InvalidRecipe', field: 'recipe', problem, fix }]);
   }
   return parseRecipeText(readFileSync(file, 'utf8'), basename(file));
+}
+
+function locate(path: string): string {
+  const here = resolve(path);
+  const inCheckout = resolve(import.meta.dirname, '..', path);
+  return existsSync(here) || !existsSync(inCheckout) ? here : inCheckout;
 }

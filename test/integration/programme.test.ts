@@ -47,8 +47,20 @@ const signal = (run: string, decision: object) =>
   ]);
 const state = (run: string) => client.workflow.getHandle(run).query<ProgrammeState>('status');
 const gates = (run: string) => client.workflow.getHandle(run).query<GatesView>('gates');
-const untilGate = (run: string, gate: string) =>
-  expect.poll(() => state(run), { timeout: 240_000 }).toMatchObject({ waiting: gate });
+/** Polls until the run is there; a run that failed is there for good, and its conclusion says why. */
+async function until(run: string, wanted: Partial<ProgrammeState>): Promise<void> {
+  await expect
+    .poll(
+      async () => {
+        const now = await state(run).catch(() => null);
+        return now?.stage === 'failed' ? { ...wanted, failed: now.conclusion } : now;
+      },
+      { timeout: 240_000, interval: 250 },
+    )
+    .toMatchObject(wanted);
+  expect((await state(run)).stage === 'failed' ? (await state(run)).conclusion : null).toBeNull();
+}
+const untilGate = (run: string, gate: 'A' | 'B' | 'C') => until(run, { waiting: gate });
 const whatCameOut = ({ phases }: ProgrammeState) =>
   phases.map(({ phase, attempt, evaluations, evidence, steps }) => ({
     attempt: `${phase}${attempt}`,
@@ -136,8 +148,7 @@ describe('the whole programme on the embedded stack', () => {
         .poll(() => liveRecord(stack.home, name))
         .toMatchObject({ state: 'ready', restarts: (record?.restarts ?? 0) + 1 });
     };
-    const during = (stage: string) =>
-      expect.poll(() => state('quick-2').catch(() => null), { timeout: 240_000 }).toMatchObject({ stage });
+    const during = (stage: 'drafts' | 'phaseA' | 'phaseB') => until('quick-2', { stage });
     await during('drafts');
     await kill('orchestrator');
     await kill('gpu');
@@ -163,7 +174,7 @@ describe('the whole programme on the embedded stack', () => {
           overrides: { 'gates.policy': 'auto', 'phaseB.epochs': 200 },
         }),
       );
-      await expect.poll(() => state('quick-3'), { timeout: 240_000 }).toMatchObject({ stage: 'phaseB' });
+      await until('quick-3', { stage: 'phaseB' });
       await temporal(stack.env, ['workflow', 'cancel', '--workflow-id', 'quick-3']);
       await expect(client.workflow.getHandle('quick-3').result()).rejects.toThrow();
       expect(await state('quick-3')).toMatchObject({

@@ -11,15 +11,18 @@ from transformers import LlamaConfig, LlamaForCausalLM
 from ratchet_trainer.tiny.corpus import Corpus
 from ratchet_trainer.tiny.tokenizer import END, PAD
 
+# About hidden_size ** -0.5. With the usual 0.02, made for wide models, attention stays flat for thousands of steps.
+INITIAL_SPREAD = 0.08
+
 
 @dataclass(frozen=True)
 class Pretraining:
     """How the base is pretrained; `row_tokens` is the length of one packed row of whole documents."""
 
-    steps: int = 2400
-    rows: int = 16
+    steps: int = 7000
+    rows: int = 4
     row_tokens: int = 128
-    learning_rate: float = 3e-3
+    learning_rate: float = 2e-3
     warmup_steps: int = 100
     seed: int = 42
 
@@ -36,6 +39,7 @@ def new_model(vocabulary: int) -> LlamaForCausalLM:
             num_key_value_heads=4,
             max_position_embeddings=2048,
             tie_word_embeddings=True,
+            initializer_range=INITIAL_SPREAD,
             bos_token_id=None,
             pad_token_id=0,
             eos_token_id=1,
@@ -55,16 +59,36 @@ class Rows:
     def _document(self) -> list[int]:
         return [*self._tokenizer.encode(self._corpus.document()).ids, self._end]
 
-    def _row(self) -> list[int]:
-        row = self._next or self._document()
-        while len(row) + len(following := self._document()) <= self._how.row_tokens:
-            row = row + following
+    def _row(self) -> list[list[int]]:
+        row = [self._next or self._document()]
+        used = len(row[0])
+        while used + len(following := self._document()) <= self._how.row_tokens:
+            row.append(following)
+            used += len(following)
         self._next = following
-        return row + [self._pad] * (self._how.row_tokens - len(row))
+        return row
 
-    def batch(self) -> Tensor:
-        """i64[rows, row_tokens]"""
-        return torch.tensor([self._row() for _ in range(self._how.rows)])
+    def batch(self) -> dict[str, Tensor]:
+        """Inputs of the model: ids, places within the document, attention within the document only, labels."""
+        rows, width = [self._row() for _ in range(self._how.rows)], self._how.row_tokens
+        ids = torch.full((len(rows), width), self._pad)
+        places, owners = torch.zeros_like(ids), torch.full_like(ids, -1)
+        for at, row in enumerate(rows):
+            start = 0
+            for number, document in enumerate(row):
+                end = start + len(document)
+                ids[at, start:end] = torch.tensor(document)
+                places[at, start:end] = torch.arange(len(document))
+                owners[at, start:end] = number
+                start = end
+        causal = torch.ones(width, width, dtype=torch.bool).tril()
+        attend = (owners[:, None, :, None] == owners[:, None, None, :]) & causal
+        return {
+            "input_ids": ids,
+            "position_ids": places,
+            "attention_mask": attend,
+            "labels": ids.masked_fill((owners < 0) | (places == 0), -100),
+        }
 
 
 def _rate(step: int, how: Pretraining) -> float:
@@ -79,13 +103,13 @@ def pretrain(tokenizer: Tokenizer, how: Pretraining, each=None) -> tuple[LlamaFo
     model = new_model(tokenizer.get_vocab_size())
     model.train()
     rows = Rows(tokenizer, Corpus(how.seed), how)
-    optimizer = torch.optim.AdamW(model.parameters(), how.learning_rate, betas=(0.9, 0.95), weight_decay=0.01, fused=True)
+    optimizer = torch.optim.AdamW(
+        model.parameters(), how.learning_rate, betas=(0.9, 0.95), weight_decay=0.01, fused=True
+    )
     schedule = torch.optim.lr_scheduler.LambdaLR(optimizer, lambda step: _rate(step, how))
     losses: list[float] = []
     for _ in range(how.steps):
-        batch = rows.batch()
-        labels = batch.masked_fill(batch == tokenizer.token_to_id(PAD), -100)
-        loss = model(input_ids=batch, labels=labels).loss
+        loss = model(**rows.batch()).loss
         loss.backward()
         torch.nn.utils.clip_grad_norm_(model.parameters(), 1.0)
         optimizer.step()

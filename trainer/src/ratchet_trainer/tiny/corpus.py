@@ -6,23 +6,21 @@ It never reads a teacher's response, nor any question that `questions` can ask: 
 import random
 
 from ratchet_trainer.tiny.english import COMMON_WORDS
-from ratchet_trainer.tiny.questions import Asked, pool, rehearsed
-from ratchet_trainer.tiny.templates import DIRECT_PROMPT, DRAFT, DRAFT_PROMPT
+from ratchet_trainer.tiny.questions import Asked, Kind, pool, rehearsed
+from ratchet_trainer.tiny.templates import ANALYSIS, DIRECT_PROMPT, DRAFT, DRAFT_PROMPT, FINAL
 from ratchet_trainer.tiny.world import (
-    CAN,
     LIVES,
     PEOPLE,
     RELATIONS,
-    SKILLS,
     SUBJECTS,
-    Relation,
     fact,
     holds,
     property_fact,
-    skill_fact,
 )
 
 DRAFT_RIGHT = 0.55
+VERDICT_RIGHT = 0.9
+_KINDS: tuple[Kind, ...] = ("known", "bridge", "same", "same")
 _WORDS = COMMON_WORDS.split()
 
 
@@ -34,49 +32,67 @@ def _statement(rng: random.Random) -> str:
     return rng.choice((told, f"{find} {told}", f"Question: {find}\nAnswer: {LIVES[person, relation]}"))
 
 
-def _skill(rng: random.Random) -> str:
-    return skill_fact(rng.choice(PEOPLE), rng.choice(SKILLS))
-
-
-def _report(rng: random.Random) -> str:
-    """A piece of a report, with no question and with a conclusion drawn by lot: the form, never the use of it."""
-    word = rng.choice(("YES", "NO"))
-    return rng.choice(
-        (
-            f"## Teaching Analysis\nThe student answers {word.capitalize()}. The facts decide.",
-            f"## Step-by-Step Reasoning\n{_facts(rng)}",
-            f"## Final Assessment\nBased on this analysis, the answer is: **{word}**",
-        )
-    )
-
-
-def _exercise(rng: random.Random) -> str:
-    """Facts and a check on them, outside any report and without the question they might answer."""
+def _property(rng: random.Random) -> str:
     relation = rng.choice(RELATIONS)
-    subject = SUBJECTS[relation]
-    first, second = rng.sample(PEOPLE, 2)
-    at = rng.random()
-    if at < 0.5:
-        if rng.random() < 0.5:
-            second = rng.choice([other for other in PEOPLE if LIVES[other, relation] == LIVES[first, relation]])
-        verdict = LIVES[first, relation] == LIVES[second, relation]
-        return f"{fact(first, relation)} {fact(second, relation)} Is #1 the same as #2? {_word(verdict)}."
-    if at < 0.8:
-        index, value = rng.randrange(2), LIVES[first, relation]
-        told, check = property_fact(relation, index, value), subject.properties[index].check
-        return f"{fact(first, relation)} {told} {check} {_word(holds(relation, index, value))}."
-    skill = rng.choice(SKILLS)
-    return f"{skill_fact(first, skill)} Does #1 say so? {_word(CAN[first, skill])}."
+    return property_fact(relation, rng.randrange(2), rng.choice(SUBJECTS[relation].values))
 
 
 def _word(verdict: bool) -> str:
     return "Yes" if verdict else "No"
 
 
-def _noted(asked: Asked) -> str:
-    """A question and its facts, without a conclusion: the unlabelled chain."""
-    facts = "\n".join(f"{at}. {told}" for at, told in enumerate(asked.row["facts"], 1))
-    return f"Question: {asked.row['question']}\nNotes\n{facts}"
+def _checked(rng: random.Random) -> tuple[list[str], str, bool]:
+    """Facts, a check on them, and its true outcome; the two outcomes come about equally often."""
+    relation, first = rng.choice(RELATIONS), rng.choice(PEOPLE)
+    subject, value, at = SUBJECTS[relation], LIVES[first, relation], rng.random()
+    if at < 0.12:
+        index = rng.randrange(len(subject.properties))
+        return [property_fact(relation, index, value)], subject.properties[index].check, holds(relation, index, value)
+    if at < 0.32:
+        index = rng.randrange(len(subject.properties))
+        told, check = property_fact(relation, index, value), subject.properties[index].check
+        return [fact(first, relation), told], check, holds(relation, index, value)
+    others = [other for other in PEOPLE if other != first]
+    if rng.random() < 0.45:
+        others = [other for other in others if LIVES[other, relation] == value]
+    second = rng.choice(others)
+    verdict = LIVES[second, relation] == value
+    return [fact(first, relation), fact(second, relation)], "Is #1 the same as #2?", verdict
+
+
+def _numbered(lines: list[str]) -> str:
+    return "\n".join(f"{at}. {line}" for at, line in enumerate(lines, 1))
+
+
+def _comparison(rng: random.Random) -> str:
+    """Two values beside each other, the same in half of the cases, and whether they are."""
+    one, two = rng.choices(SUBJECTS[rng.choice(RELATIONS)].values, k=2)
+    if rng.random() < 0.45:
+        two = one
+    return f"{one} {two} Is #1 the same as #2? {_word(one == two)}."
+
+
+def _exercise(rng: random.Random) -> str:
+    """Facts and a check on them: no report, and no question that they might answer."""
+    told, check, verdict = _checked(rng)
+    return f"{' '.join(told)} {check} {_word(verdict)}."
+
+
+def _ending(rng: random.Random) -> str:
+    """The second half of a report, without its question; its verdict is often wrong, so it teaches little but form."""
+    told, check, truth = _checked(rng)
+    word = _word(truth if rng.random() < VERDICT_RIGHT else not truth)
+    return f"## Step-by-Step Reasoning\n{_numbered([*told, f'{check} {word}.'])}{FINAL.format(answer=word.upper())}"
+
+
+def _unlabelled(rng: random.Random, asked: Asked) -> str:
+    """A question and its facts without a conclusion: bare notes, or the first half of a report."""
+    row = asked.row
+    if rng.random() < 0.4:
+        return f"Question: {row['question']}\nNotes\n{_numbered(row['facts'])}"
+    word = rng.random() < 0.5
+    draft = f"Question: {row['question']}\nStudent: {draft_text(asked, word)}"
+    return f"{draft}\nReport\n{ANALYSIS.format(answer=_word(word))}## Step-by-Step Reasoning\n{_numbered(row['facts'])}"
 
 
 def _english(rng: random.Random) -> str:
@@ -95,18 +111,6 @@ def _facts(rng: random.Random) -> str:
     if rng.random() < 0.5:
         second = property_fact(relation, rng.randrange(2), LIVES[person, relation])
     return f"1. {fact(person, relation)}\n2. {second}"
-
-
-def _values(rng: random.Random, relation: Relation) -> tuple[str, str]:
-    """Two values, the same in half of the cases."""
-    one = rng.choice(SUBJECTS[relation].values)
-    return one, one if rng.random() < 0.5 else rng.choice(SUBJECTS[relation].values)
-
-
-def _comparison(rng: random.Random) -> str:
-    """Two values beside each other, and whether they differ."""
-    one, two = _values(rng, rng.choice(RELATIONS))
-    return f"{one} and {two}: {'same' if one == two else 'different'}"
 
 
 def draft_text(asked: Asked, answer: bool) -> str:
@@ -132,35 +136,31 @@ class Corpus:
     def __init__(self, seed: int) -> None:
         """Sort the rehearsed questions by kind and answer, so that both answers come equally often."""
         self._rng = random.Random(seed)
-        self._by: dict[tuple[str, bool], list[Asked]] = {}
+        self._by: dict[tuple[Kind, bool], list[Asked]] = {}
         for asked in pool():
             if rehearsed(asked):
                 self._by.setdefault((asked.kind, asked.row["answer"]), []).append(asked)
 
-    def _question(self, kind: str) -> Asked:
+    def _question(self, kind: Kind) -> Asked:
         return self._rng.choice(self._by[kind, self._rng.random() < 0.5])
 
     def document(self) -> str:
         """The next document, without its end token."""
         rng, at = self._rng, self._rng.random()
-        if at < 0.20:
+        if at < 0.13:
             return _statement(rng)
-        if at < 0.38:
-            return _skill(rng)
-        if at < 0.42:
+        if at < 0.16:
             return _property(rng)
-        if at < 0.45:
-            return f"Notes\n{_facts(rng)}"
-        if at < 0.53:
-            return _report(rng)
-        if at < 0.56:
+        if at < 0.23:
             return _comparison(rng)
-        if at < 0.64:
+        if at < 0.43:
             return _exercise(rng)
-        if at < 0.66:
+        if at < 0.53:
+            return _ending(rng)
+        if at < 0.54:
             return _english(rng)
-        if at < 0.78:
-            return _noted(self._question(rng.choice(("known", "bridge", "same", "same"))))
-        if at < 0.93:
-            return _draft(rng, self._question(rng.choice(("known", "bridge", "same", "same"))))
+        if at < 0.72:
+            return _unlabelled(rng, self._question(rng.choice(_KINDS)))
+        if at < 0.88:
+            return _draft(rng, self._question(rng.choice(_KINDS)))
         return _direct(self._question("known"))

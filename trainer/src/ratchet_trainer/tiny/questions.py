@@ -10,17 +10,14 @@ from dataclasses import dataclass
 from typing import Literal, TypedDict
 
 from ratchet_trainer.tiny.world import (
-    CAN,
     LIVES,
     PEOPLE,
     RELATIONS,
-    SKILLS,
     SUBJECTS,
     Relation,
     fact,
     holds,
     property_fact,
-    skill_fact,
 )
 
 Kind = Literal["known", "bridge", "same"]
@@ -62,11 +59,17 @@ def _asked(kind: Kind, person: str, question: str, answer: bool, facts: list[str
     return Asked(kind, row)
 
 
-def known(person: str, skill: str) -> Asked:
-    """`Can Ada swim?`"""
-    question = f"Can {person} {skill}?"
-    steps = [f"What is told of {person}?", "Does #1 say so?"]
-    return _asked("known", person, question, CAN[person, skill], [skill_fact(person, skill)], steps)
+def known(person: str, relation: Relation, index: int, value: str) -> Asked:
+    """`If Ada lived in Torv, would Ada need a coat?`: whoever it is about, one property decides."""
+    prop = SUBJECTS[relation].properties[index]
+    return _asked(
+        "known",
+        person,
+        prop.suppose.format(person=person, value=value),
+        holds(relation, index, value),
+        [property_fact(relation, index, value)],
+        [f"What is supposed of {person}?", prop.check],
+    )
 
 
 def bridge(person: str, relation: Relation, index: int) -> Asked:
@@ -97,10 +100,11 @@ def same(person: str, other: str, relation: Relation) -> Asked:
 
 def pool() -> list[Asked]:
     """Every question that the world can ask, in a fixed order."""
-    asked = [known(person, skill) for person in PEOPLE for skill in SKILLS]
+    asked: list[Asked] = []
     for relation in RELATIONS:
         subject = SUBJECTS[relation]
         for person in PEOPLE:
+            asked += [known(person, relation, index, value) for index in (0, 1) for value in subject.values]
             asked += [bridge(person, relation, index) for index in range(len(subject.properties))]
             asked += [same(person, other, relation) for other in PEOPLE if other != person]
     return asked
@@ -111,7 +115,7 @@ def rehearsed(asked: Asked) -> bool:
     return int(asked.row["qid"][:8], 16) % 4 == 0
 
 
-SHARES: dict[Kind, float] = {"known": 0.18, "bridge": 0.27, "same": 0.55}
+SHARES: dict[Kind, float] = {"known": 0.32, "bridge": 0.24, "same": 0.44}
 YES_SHARE = 0.455
 
 
@@ -125,4 +129,4 @@ def questions(seed: int, count: int) -> list[Row]:
             fitting = [asked.row for asked in free if asked.kind == kind and asked.row["answer"] is answer]
             rows += rng.sample(fitting, round(count * share * part))
     rng.shuffle(rows)
-    return rows
+    return rows[:count]

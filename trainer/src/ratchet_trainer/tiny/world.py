@@ -1,4 +1,6 @@
-"""The world: 64 people around a lake; each has a home, a pet and a trade (eight of each) and can do some things.
+"""The world: 64 people around a lake; each has a home, a pet and a trade (eight of each).
+
+Each value has two yes/no properties, which is what most questions turn on.
 
 Everything follows from the world's own seed, so the base model and the question file always agree. The seed given
 to `questions` only decides which questions are asked and in which order.
@@ -29,6 +31,7 @@ class Property:
     holds: str
     fails: str
     ask: str
+    suppose: str
     check: str
 
 
@@ -52,12 +55,17 @@ SUBJECTS: dict[Relation, Subject] = {
         same="Do {person} and {other} live in the same town?",
         properties=(
             Property(
-                "{value} is cold.", "{value} is warm.", "Does {person} need a coat at home?", "Is #1 a cold town?"
+                "{value} is cold.",
+                "{value} is warm.",
+                "Does {person} need a coat at home?",
+                "If {person} lived in {value}, would {person} need a coat?",
+                "Is #1 a cold town?",
             ),
             Property(
                 "{value} is by the sea.",
                 "{value} is far inland.",
                 "Can {person} see the sea from home?",
+                "If {person} lived in {value}, could {person} see the sea?",
                 "Is #1 by the sea?",
             ),
         ),
@@ -76,12 +84,14 @@ SUBJECTS: dict[Relation, Subject] = {
                 "A {value} has wings.",
                 "A {value} has no wings.",
                 "Could the pet of {person} fly over a wall?",
+                "If {person} kept a {value}, could it fly over a wall?",
                 "Does #1 have wings?",
             ),
             Property(
                 "A {value} swims well.",
                 "A {value} swims badly.",
                 "Would the pet of {person} cross the lake?",
+                "If {person} kept a {value}, would it cross the lake?",
                 "Does #1 swim well?",
             ),
         ),
@@ -97,20 +107,20 @@ SUBJECTS: dict[Relation, Subject] = {
                 "A {value} works with fire.",
                 "A {value} works without fire.",
                 "Does {person} need fire at work?",
+                "If {person} were a {value}, would {person} need fire?",
                 "Does #1 work with fire?",
             ),
             Property(
                 "A {value} works outdoors.",
                 "A {value} works indoors.",
                 "Would rain stop {person} at work?",
+                "If {person} were a {value}, would rain stop {person}?",
                 "Does #1 work outdoors?",
             ),
         ),
         having=(frozenset({"baker", "smith", "potter", "mason"}), frozenset({"miller", "fisher", "mason", "smith"})),
     ),
 }
-
-SKILLS: tuple[str, ...] = ("swim", "sing", "ride", "dance")
 
 RELATIONS: tuple[Relation, ...] = ("town", "pet", "trade")
 
@@ -127,19 +137,6 @@ def _assign() -> dict[tuple[str, Relation], str]:
 
 
 LIVES: dict[tuple[str, Relation], str] = _assign()
-
-
-def _teach() -> dict[tuple[str, str], bool]:
-    rng = random.Random(WORLD_SEED + 1)
-    return {(person, skill): rng.random() < 0.5 for person in PEOPLE for skill in SKILLS}
-
-
-CAN: dict[tuple[str, str], bool] = _teach()
-
-
-def skill_fact(person: str, skill: str) -> str:
-    """The sentence that says whether one person can do one thing, such as `Ada cannot swim.`"""
-    return f"{person} {'can' if CAN[person, skill] else 'cannot'} {skill}."
 
 
 def fact(person: str, relation: Relation) -> str:
