@@ -14,7 +14,9 @@ beforeAll(async () => {
   });
 });
 
-const replay = (history: unknown) => Worker.runReplayHistory({ workflowBundle }, history);
+/** The run's own name is not in its history, but its children are called after it. */
+const replay = (text: string) =>
+  Worker.runReplayHistory({ workflowBundle }, JSON.parse(text), /"([^"/]+)\/phaseA-1"/.exec(text)?.[1]);
 const read = (file: string): string => readFileSync(join(folder, file), 'utf8');
 
 test('there are histories of the programme and of each phase', () => {
@@ -24,10 +26,10 @@ test('there are histories of the programme and of each phase', () => {
 });
 
 test.each(files)('%s replays', async (file) => {
-  await replay(JSON.parse(read(file)));
+  await replay(read(file));
 });
 
 test('a history that this code would not have made is noticed', async () => {
   const tampered = read('demo-phaseA-1.json').replaceAll('"buildAnswerCorpus"', '"buildSomethingElse"');
-  await expect(replay(JSON.parse(tampered))).rejects.toMatchObject({ name: 'DeterminismViolationError' });
+  await expect(replay(tampered)).rejects.toMatchObject({ name: 'DeterminismViolationError' });
 });
