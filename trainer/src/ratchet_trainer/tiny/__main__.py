@@ -1,22 +1,9 @@
 """Command line: `python -m ratchet_trainer.tiny build|world --out PATH [--seed N]`."""
 
 import argparse
-import json
 from pathlib import Path
 
-from ratchet_trainer.tiny.questions import questions
-
-QUESTIONS = 887
-
-
-def _write_world(out: Path, seed: int, count: int) -> None:
-    """One JSON array, as StrategyQA's own file; JSON lines where the name ends in `.jsonl`."""
-    rows = questions(seed, count)
-    lines = out.suffix == ".jsonl"
-    text = "".join(f"{json.dumps(row)}\n" for row in rows) if lines else f"{json.dumps(rows, indent=1)}\n"
-    out.parent.mkdir(parents=True, exist_ok=True)
-    out.write_text(text)
-    print(f"{len(rows)} questions, {sum(row['answer'] for row in rows)} yes: {out}")
+from ratchet_trainer.tiny.question_file import QUESTIONS, write_world
 
 
 def main() -> None:
@@ -32,7 +19,8 @@ def main() -> None:
         command.add_argument("--seed", type=int, default=42)
     args = parser.parse_args()
     if args.command == "world":
-        _write_world(args.out, args.seed, args.count)
+        rows = write_world(args.out, args.seed, args.count)
+        print(f"{len(rows)} questions, {sum(row['answer'] for row in rows)} yes: {args.out}")
         return
     from ratchet_trainer.tiny.base import Pretraining
     from ratchet_trainer.tiny.build import build

@@ -1,6 +1,9 @@
+# pyright: basic
+# transformers is only partly typed.
 """The tiny Llama and its pretraining."""
 
 import math
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import torch
@@ -53,7 +56,8 @@ class Rows:
     def __init__(self, tokenizer: Tokenizer, corpus: Corpus, how: Pretraining) -> None:
         """Keep what is needed to make batches."""
         self._tokenizer, self._corpus, self._how = tokenizer, corpus, how
-        self._pad, self._end = tokenizer.token_to_id(PAD), tokenizer.token_to_id(END)
+        ids = tokenizer.get_vocab()
+        self._pad, self._end = ids[PAD], ids[END]
         self._next: list[int] = []
 
     def _document(self) -> list[int]:
@@ -97,8 +101,13 @@ def _rate(step: int, how: Pretraining) -> float:
     return 0.02 + 0.98 * 0.5 * (1 + math.cos(math.pi * (step - how.warmup_steps) / (how.steps - how.warmup_steps)))
 
 
-def pretrain(tokenizer: Tokenizer, how: Pretraining, each=None) -> tuple[LlamaForCausalLM, list[float]]:
-    """Train from scratch in f32 on the CPU; returns the model and the loss of every step (nats per token)."""
+def pretrain(
+    tokenizer: Tokenizer, how: Pretraining, tell: Callable[[int, float], None] | None = None
+) -> tuple[LlamaForCausalLM, list[float]]:
+    """Train from scratch in f32 on the CPU; returns the model and the loss of every step (nats per token).
+
+    `tell` gets the step and the mean loss of the last 200 steps, every 500 steps.
+    """
     torch.manual_seed(how.seed)
     model = new_model(tokenizer.get_vocab_size())
     model.train()
@@ -116,6 +125,6 @@ def pretrain(tokenizer: Tokenizer, how: Pretraining, each=None) -> tuple[LlamaFo
         optimizer.zero_grad()
         schedule.step()
         losses.append(loss.item())
-        if each:
-            each(model, len(losses), losses)
+        if tell and len(losses) % 500 == 0:
+            tell(len(losses), sum(losses[-200:]) / 200)
     return model, losses

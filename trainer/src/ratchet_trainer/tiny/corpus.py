@@ -32,11 +32,6 @@ def _statement(rng: random.Random) -> str:
     return rng.choice((told, f"{find} {told}", f"Question: {find}\nAnswer: {LIVES[person, relation]}"))
 
 
-def _property(rng: random.Random) -> str:
-    relation = rng.choice(RELATIONS)
-    return property_fact(relation, rng.randrange(2), rng.choice(SUBJECTS[relation].values))
-
-
 def _word(verdict: bool) -> str:
     return "Yes" if verdict else "No"
 
@@ -102,15 +97,6 @@ def _english(rng: random.Random) -> str:
 def _property(rng: random.Random) -> str:
     relation = rng.choice(RELATIONS)
     return property_fact(relation, rng.randrange(2), rng.choice(SUBJECTS[relation].values))
-
-
-def _facts(rng: random.Random) -> str:
-    """Numbered facts without a question and without a conclusion."""
-    person, relation = rng.choice(PEOPLE), rng.choice(RELATIONS)
-    second = fact(rng.choice(PEOPLE), relation)
-    if rng.random() < 0.5:
-        second = property_fact(relation, rng.randrange(2), LIVES[person, relation])
-    return f"1. {fact(person, relation)}\n2. {second}"
 
 
 def draft_text(asked: Asked, answer: bool) -> str:
