@@ -4,6 +4,7 @@ import sys
 from pathlib import Path
 
 import ratchet_trainer.tiny
+from ratchet_trainer.tiny.build import build_tokenizer
 from ratchet_trainer.tiny.corpus import Corpus
 from ratchet_trainer.tiny.questions import SHARES, pool, questions, rehearsed
 
@@ -62,6 +63,8 @@ def test_the_base_never_reads_a_question_of_the_file() -> None:
     assert not met & asked
 
 
-def test_the_question_file_that_is_shipped_is_what_the_script_makes() -> None:
-    shipped = Path(ratchet_trainer.tiny.__file__).parent / "model" / "world.jsonl"
-    assert shipped.read_text() == "".join(f"{json.dumps(row)}\n" for row in questions(42, 887))
+def test_the_files_that_are_shipped_are_what_the_scripts_make() -> None:
+    shipped = Path(ratchet_trainer.tiny.__file__).parent / "model"
+    assert (shipped / "world.jsonl").read_text() == "".join(f"{json.dumps(row)}\n" for row in questions(42, 887))
+    vocabulary = json.loads((shipped / "tokenizer.json").read_text())["model"]["vocab"]
+    assert vocabulary == build_tokenizer().get_vocab()

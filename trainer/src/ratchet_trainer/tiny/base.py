@@ -22,7 +22,7 @@ INITIAL_SPREAD = 0.08
 class Pretraining:
     """How the base is pretrained; `row_tokens` is the length of one packed row of whole documents."""
 
-    steps: int = 7000
+    steps: int = 8000
     rows: int = 4
     row_tokens: int = 128
     learning_rate: float = 2e-3
