@@ -30,7 +30,7 @@ def build(out: Path, how: Pretraining) -> float:
     """Pretrain the base and write its folder; returns the mean loss of the last 50 steps, nats per token.
 
     One thread, so that sums are taken in one order: the same seed gives the same bytes on the same kind of processor
-    and the same torch. Weights are stored in f16, which halves the file. Also leaves the question file of the seed there.
+    and the same torch. Weights are stored in f16, which halves the file. The seed's question file lies beside them.
     """
     torch.set_num_threads(1)
     torch.use_deterministic_algorithms(True)
