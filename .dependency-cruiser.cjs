@@ -4,7 +4,12 @@ const forbid = (name, from, to, comment) => ({ name, severity: 'error', comment,
 
 module.exports = {
   forbidden: [
-    forbid('no-cycles', {}, { circular: true, viaOnly: { dependencyTypesNot: ['type-only'] } }, 'A cycle hides which file is the ground.'),
+    forbid(
+      'no-cycles',
+      {},
+      { circular: true, viaOnly: { dependencyTypesNot: ['type-only'] } },
+      'A cycle hides which file is the ground.',
+    ),
     forbid('domain-is-pure', { path: '^domain/' }, { path: `^(${tops})/` }, 'domain imports itself alone.'),
     forbid(
       'domain-packages',
@@ -28,13 +33,22 @@ module.exports = {
     forbid('activities-below', { path: '^activities/' }, { path: '^(workflows|workers|cli|infra|bench|test)/' }, ''),
     forbid('config-below', { path: '^config/' }, { path: '^(workflows|activities|workers|cli|infra|bench|test)/' }, ''),
     forbid('config-packages', { path: '^config/' }, { dependencyTypes: ['npm-dev'] }, ''),
-    forbid('nobody-imports-edges', { pathNot: '^(workers|cli|bench|test)/' }, { path: '^(workers|cli|bench|test)/' }, 'workers and cli are edges.'),
+    forbid(
+      'nobody-imports-edges',
+      { pathNot: '^(workers|cli|bench|test)/' },
+      { path: '^(workers|cli|bench|test)/' },
+      'workers and cli are edges.',
+    ),
   ],
   options: {
     doNotFollow: { path: 'node_modules' },
     exclude: { path: '^(node_modules|trainer|\\.ratchet)' },
     tsPreCompilationDeps: true,
     tsConfig: { fileName: 'tsconfig.json' },
-    enhancedResolveOptions: { extensions: ['.ts', '.js', '.mjs'], exportsFields: ['exports'], conditionNames: ['import', 'node', 'default', 'types'] },
+    enhancedResolveOptions: {
+      extensions: ['.ts', '.js', '.mjs'],
+      exportsFields: ['exports'],
+      conditionNames: ['import', 'node', 'default', 'types'],
+    },
   },
 };

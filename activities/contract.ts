@@ -1,5 +1,5 @@
 import type { Recipe } from '../config/recipe.ts';
-import type { GateEvidence, GateName, Remedies } from '../domain/gate-types.ts';
+import type { GateEvidence, GateName } from '../domain/gate-types.ts';
 import type {
   ArtefactRef,
   DataReport,
@@ -180,5 +180,3 @@ export type CostEstimate = {
   gpuUsd: number;
   totalUsd: number;
 };
-
-export type { Remedies };

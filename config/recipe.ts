@@ -297,4 +297,3 @@ export const Recipe = z.strictObject({
 
 export type Recipe = z.infer<typeof Recipe>;
 export type Criterion = z.infer<typeof Criterion>;
-export type GateName = 'A' | 'B' | 'C';
