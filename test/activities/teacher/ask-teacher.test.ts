@@ -1,13 +1,13 @@
 import type { ServerResponse } from 'node:http';
 import { CancelledFailure } from '@temporalio/common';
-import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import type { Store } from '../../../activities/store/store.ts';
 import type { TeacherResponse } from '../../../domain/records.ts';
 import { startTestS3 } from '../../setup/s3.ts';
 import type { TestS3 } from '../../setup/s3.ts';
-import { sendJson, startOpenAiServer } from '../../teacher/openai-server.ts';
-import { startSimulatedTeacher } from '../../teacher/simulated-server.ts';
+import { sendJson } from '../../teacher/openai-server.ts';
 import { ask, askInput, quietEnvironment, someQuestions } from '../../teacher/stage.ts';
+import { callUsd, exact, nano, paid, simulated } from '../../teacher/teachers.ts';
 
 let s3: TestS3;
 let store: Store;
@@ -16,26 +16,6 @@ beforeAll(async () => {
   store = s3.newStore();
 });
 afterAll(() => s3.stop());
-
-const servers: { stop: () => Promise<void> }[] = [];
-afterEach(async () => {
-  await Promise.all(servers.splice(0).map((server) => server.stop()));
-});
-const simulated = async (env: Record<string, string> = {}) => {
-  const server = await startSimulatedTeacher(env);
-  servers.push(server);
-  return server;
-};
-const paid = async (options: Parameters<typeof startOpenAiServer>[0] = {}) => {
-  const server = await startOpenAiServer(options);
-  servers.push(server);
-  return server;
-};
-
-const exact = { simulated: { errorRateYes: 0, errorRateNo: 0 } };
-const nano = { model: 'gpt-4.1-nano', maxTokens: 100, maxRetries: 0 };
-/** 100 tokens in, 50 out. */
-const callUsd = (100 * 0.1 + 50 * 0.4) / 1e6;
 
 describe('a teacher stage', () => {
   it('asks every question, holds answers against the truth, and calls the simulated teacher simulated', async () => {
