@@ -12,6 +12,7 @@ import { createTrainerServer } from '../../activities/training/trainer-server.ts
 import type { TrainerServer } from '../../activities/training/trainer-server.ts';
 import { projectRoot, readEnvironment } from '../../config/environment.ts';
 import { Recipe } from '../../config/recipe.ts';
+import type { SftRow } from '../../domain/records.ts';
 import type { TestS3 } from './s3.ts';
 
 /** Folder of a small base with random weights, made once per checkout. */
@@ -129,3 +130,10 @@ export const smallRecipe = (base: string, changes: Record<string, unknown> = {})
     evaluation: { maxNewTokens: 24, batchSize: 8 },
     ...changes,
   });
+
+/** Yes/no rows that a few steps can be trained on. */
+export const smallCorpus = (rows: number): SftRow[] =>
+  Array.from({ length: rows }, (_, n) => ({
+    prompt: `Question: is ${n} so?\nAnswer:`,
+    completion: n % 3 ? ' yes' : ' no',
+  }));

@@ -7,8 +7,8 @@ import { readManifest } from '../../../activities/store/folders.ts';
 import type { Store } from '../../../activities/store/store.ts';
 import type { TrainerServer } from '../../../activities/training/trainer-server.ts';
 import type { Recipe } from '../../../config/recipe.ts';
-import type { ArtefactRef, SftRow } from '../../../domain/records.ts';
-import { jobsOf, newHost, smallRecipe, startActivity, startTestTrainer } from '../../setup/gpu.ts';
+import type { ArtefactRef } from '../../../domain/records.ts';
+import { jobsOf, newHost, smallCorpus, smallRecipe, startActivity, startTestTrainer } from '../../setup/gpu.ts';
 import { startTestS3 } from '../../setup/s3.ts';
 import type { TestS3 } from '../../setup/s3.ts';
 
@@ -24,11 +24,7 @@ beforeAll(async () => {
   const warm = await startTestTrainer();
   trainer = warm.trainer;
   recipe = smallRecipe(warm.base);
-  const rows = Array.from({ length: 32 }, (_, n): SftRow => ({
-    prompt: `Question: is ${n} so?\nAnswer:`,
-    completion: n % 3 ? ' yes' : ' no',
-  }));
-  corpus = await store.putRows('t/corpus.jsonl', rows);
+  corpus = await store.putRows('t/corpus.jsonl', smallCorpus(32));
 });
 afterAll(async () => {
   await trainer.stop();
