@@ -3,8 +3,8 @@ import { setTimeout as delay } from 'node:timers/promises';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import type { Recipe } from '../../config/recipe.ts';
 import type { ArtefactRef } from '../../domain/records.ts';
-import { smallBase, smallCorpus, smallRecipe } from '../setup/gpu.ts';
-import { startTrainingStack, weightsOf } from '../setup/training-stack.ts';
+import { smallBase, smallCorpus, smallRecipe, weightsOf } from '../setup/gpu.ts';
+import { startTrainingStack } from '../setup/training-stack.ts';
 import type { TrainingStack } from '../setup/training-stack.ts';
 
 const HEARTBEAT_SECONDS = 2;
@@ -25,7 +25,7 @@ beforeAll(async () => {
     phaseA: { ...phaseA, epochs: 50 },
     reliability: { heartbeatSeconds: HEARTBEAT_SECONDS },
   });
-  undisturbed = await weightsOf(stack.store, await (await start('undisturbed')).result());
+  undisturbed = await weightsOf(stack.store, (await (await start('undisturbed')).result()).adapter);
 });
 afterAll(() => stack.stop());
 
@@ -48,5 +48,5 @@ test.each<[string, ('temporal' | 's3')[]]>([
   for (const back of bringBack) back();
   const result = await handle.result();
   expect(result.stepsRedone).toBe(0);
-  expect(await weightsOf(stack.store, result)).toBe(undisturbed);
+  expect(await weightsOf(stack.store, result.adapter)).toBe(undisturbed);
 });

@@ -14,6 +14,8 @@ export type TestS3 = {
   surroundings: Surroundings;
   /** For processes that are to use it. */
   env: Record<string, string>;
+  /** Its folder; the bucket is `s3/ratchet` in it. */
+  home: string;
   /** A store with a cache of its own: another host, as it were. */
   newStore: (maxAttempts?: number, idleMs?: number) => Store;
   /** Process id of the server, for tests of outages. A killed server is started again. */
@@ -33,6 +35,7 @@ export async function startTestS3(): Promise<TestS3> {
   return {
     surroundings,
     env: stack.env,
+    home: stack.home,
     newFolder,
     newStore: (maxAttempts = 3, idleMs) => {
       const client = createS3Client(surroundings.s3, maxAttempts, idleMs);

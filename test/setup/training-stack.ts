@@ -1,7 +1,7 @@
 import { spawn } from 'node:child_process';
 import type { ChildProcess } from 'node:child_process';
 import { once } from 'node:events';
-import { existsSync, mkdirSync, openSync, readFileSync, readdirSync } from 'node:fs';
+import { existsSync, mkdirSync, openSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
 import { Client, Connection } from '@temporalio/client';
@@ -9,7 +9,6 @@ import type { WorkflowHandle } from '@temporalio/client';
 import { DefaultLogger, NativeConnection, Runtime, Worker } from '@temporalio/worker';
 import type { GpuActivities, TrainerProgress, TrainingResult } from '../../activities/contract.ts';
 import { createS3Client } from '../../activities/store/client.ts';
-import { readManifest } from '../../activities/store/folders.ts';
 import { createStore } from '../../activities/store/store.ts';
 import type { Store } from '../../activities/store/store.ts';
 import { projectRoot, readEnvironment } from '../../config/environment.ts';
@@ -72,14 +71,6 @@ export async function startTrainingStack(services: readonly ServiceName[]): Prom
   };
 }
 
-/** Digest of an adapter's weights. */
-export async function weightsOf(store: Store, { adapter }: TrainingResult): Promise<string> {
-  const { files } = await readManifest(store, adapter);
-  const digest = files.find(({ name }) => name === 'adapter_model.safetensors')?.sha256;
-  if (digest === undefined) throw new Error(`${adapter.uri} names no weights`);
-  return digest;
-}
-
 /** A gpu worker that nobody starts again, with disk and caches of its own: a host, as it were. */
 export type GpuHost = { home: string; pid: number; kill: (signal: NodeJS.Signals) => void; ended: Promise<unknown> };
 
@@ -108,11 +99,4 @@ export async function startGpuHost(
       if (child.exitCode === null) child.kill(signal);
     },
   };
-}
-
-/** Process ids of a process's children. */
-export function childrenOf(pid: number): number[] {
-  return readdirSync(`/proc/${pid}/task`).flatMap((task) =>
-    readFileSync(`/proc/${pid}/task/${task}/children`, 'utf8').split(' ').filter(Boolean).map(Number),
-  );
 }
