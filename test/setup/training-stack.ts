@@ -1,9 +1,4 @@
-import { spawn } from 'node:child_process';
-import type { ChildProcess } from 'node:child_process';
-import { once } from 'node:events';
-import { existsSync, mkdirSync, openSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { setTimeout as delay } from 'node:timers/promises';
 import { Client, Connection } from '@temporalio/client';
 import type { WorkflowHandle } from '@temporalio/client';
 import { DefaultLogger, NativeConnection, Runtime, Worker } from '@temporalio/worker';
@@ -11,10 +6,10 @@ import type { GpuActivities, TrainerProgress, TrainingResult } from '../../activ
 import { createS3Client } from '../../activities/store/client.ts';
 import { createStore } from '../../activities/store/store.ts';
 import type { Store } from '../../activities/store/store.ts';
-import { projectRoot, readEnvironment } from '../../config/environment.ts';
+import { readEnvironment } from '../../config/environment.ts';
 import type { ServiceName } from '../../infra/embedded/index.ts';
-import { readyFile } from '../../infra/embedded/records.ts';
-import { projectNode } from '../../infra/embedded/services.ts';
+import { startGpuHost } from './gpu-host.ts';
+import type { GpuHost } from './gpu-host.ts';
 import { startTestStack } from './stack.ts';
 import type { TestStack } from './stack.ts';
 
@@ -30,6 +25,8 @@ export type TrainingStack = TestStack & {
   startDpo: (run: string, input: Omit<DpoInput, 'scope'>) => Promise<TrainingHandle>;
   /** Last heartbeat of the training in progress, as Temporal knows it; null where none runs. */
   progress: (run: string) => Promise<TrainerProgress | null>;
+  /** See {@link GpuHost}. Resolves when it polls, with a warm trainer. */
+  startGpuHost: (name: string, extra?: Record<string, string>) => Promise<GpuHost>;
 };
 
 /** Starts it; `stop` ends everything. */
@@ -46,6 +43,7 @@ export async function startTrainingStack(services: readonly ServiceName[]): Prom
   const working = worker.run();
   const surroundings = readEnvironment(stack.env);
   const s3 = createS3Client(surroundings.s3);
+  const hosts: GpuHost[] = [];
   const start = (type: string, workflowId: string, input: object): Promise<TrainingHandle> =>
     client.workflow.start(type, { taskQueue: 'test', workflowId, args: [input] });
   return {
@@ -60,43 +58,20 @@ export async function startTrainingStack(services: readonly ServiceName[]): Prom
       const details = raw.pendingActivities?.[0]?.heartbeatDetails?.payloads?.[0]?.data;
       return details == null ? null : (JSON.parse(Buffer.from(details).toString('utf8')) as TrainerProgress);
     },
+    startGpuHost: async (name, extra) => {
+      const host = startGpuHost(stack, name, extra);
+      hosts.push(host);
+      await host.ready;
+      return host;
+    },
     stop: async () => {
+      await Promise.all(hosts.map((host) => host.end()));
       worker.shutdown();
       await working;
       await connection.close();
       await client.connection.close();
       s3.destroy();
       await stack.stop();
-    },
-  };
-}
-
-/** A gpu worker that nobody starts again, with disk and caches of its own: a host, as it were. */
-export type GpuHost = { home: string; pid: number; kill: (signal: NodeJS.Signals) => void; ended: Promise<unknown> };
-
-/** Resolves when it polls, with a warm trainer. */
-export async function startGpuHost(
-  stack: TestStack,
-  name: string,
-  extra: Record<string, string> = {},
-): Promise<GpuHost> {
-  const home = join(stack.home, name);
-  mkdirSync(home);
-  const ready = readyFile(home, 'gpu');
-  const log = openSync(join(home, 'gpu.log'), 'a');
-  const env = { ...stack.env, RATCHET_SERVICE: name, RATCHET_HOME: home, RATCHET_READY_FILE: ready, ...extra };
-  const script = join(projectRoot, 'workers', 'gpu.ts');
-  const child: ChildProcess = spawn(projectNode(), [script], { env, stdio: ['ignore', log, log] });
-  const ended = once(child, 'exit');
-  const pid = child.pid ?? 0;
-  while (!existsSync(ready) || !readFileSync(join(home, 'gpu.log'), 'utf8').includes('trainer is warm')) {
-    if (child.exitCode !== null) throw new Error(readFileSync(join(home, 'gpu.log'), 'utf8').slice(-2_000));
-    await delay(50);
-  }
-  return {
-    ...{ home, pid, ended },
-    kill: (signal) => {
-      if (child.exitCode === null) child.kill(signal);
     },
   };
 }
