@@ -1,4 +1,5 @@
 import { z } from 'zod';
+import { Reliability } from './reliability.ts';
 
 /**
  * A recipe: everything a programme does, as data. YAML files in `config/recipes/` hold what differs from the defaults
@@ -274,21 +275,7 @@ export const Recipe = z.strictObject({
     })
     .prefault({})
     .describe('What the plan expected, for the report.'),
-  reliability: z
-    .strictObject({
-      heartbeatSeconds: z.number().positive().default(30).describe('A worker silent for longer is taken for lost.'),
-      stallSeconds: z
-        .number()
-        .positive()
-        .default(900)
-        .describe('A trainer alive without a step for longer is ended and retried.'),
-      maxInfrastructureRetries: z
-        .int()
-        .min(0)
-        .default(10)
-        .describe('Retries after infrastructure errors, with back-off.'),
-    })
-    .prefault({}),
+  reliability: Reliability.prefault({}),
   tracking: z
     .array(z.enum(['tensorboard', 'mlflow', 'wandb']))
     .default([])

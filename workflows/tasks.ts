@@ -15,10 +15,11 @@ type Activity<I, O> = (input: I) => Promise<O>;
 
 /**
  * Temporal itself retries losses of a host (heartbeat timeouts, GpuLost, LeaseLost): at once, without limit. What may be
- * the infrastructure's fault comes back here, is counted, and tried again with back-off; the rest is not retried.
+ * the infrastructure's fault comes back here, is counted, and tried again with back-off; the rest is not retried. The
+ * interval is what a missed heartbeat waits on top of its timeout.
  */
 const retry = {
-  initialInterval: '1 second',
+  initialInterval: '200 milliseconds',
   backoffCoefficient: 1,
   nonRetryableErrorTypes: [...permanentFailures, ...infrastructureFailures],
 };
@@ -46,8 +47,8 @@ export const orchestrator = proxyActivities<OrchestratorActivities>({
   taskQueue: 'ratchet',
   startToCloseTimeout: '10 minutes',
   retry: {
-    ...retry,
     nonRetryableErrorTypes: permanentFailures,
+    initialInterval: '1 second',
     backoffCoefficient: 2,
     maximumInterval: '1 minute',
     maximumAttempts: 20,

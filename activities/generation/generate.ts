@@ -1,4 +1,4 @@
-import { mkdir, rename, rm, writeFile } from 'node:fs/promises';
+import { mkdir, rm } from 'node:fs/promises';
 import { createReadStream } from 'node:fs';
 import { createInterface } from 'node:readline';
 import { join } from 'node:path';
@@ -8,7 +8,7 @@ import { canonicalJson } from '../../domain/canonical.ts';
 import type { ArtefactRef, Generated } from '../../domain/records.ts';
 import type { Scope } from '../contract.ts';
 import { cachedFolder } from '../store/folders.ts';
-import { sha256, temporaryName } from '../store/files.ts';
+import { sha256, writeWhole } from '../store/files.ts';
 import { resolveBase } from '../training/base-model.ts';
 import { scopeFolder } from '../training/gpu-deps.ts';
 import type { GpuDeps } from '../training/gpu-deps.ts';
@@ -117,12 +117,6 @@ async function generateJob(deps: GpuDeps, task: GenerationTask, folder: string):
 
 const promptLines = ({ prompts, recipe }: GenerationTask): string =>
   prompts.map(({ id, prompt }) => `${JSON.stringify({ id, prompt, seed: seedOf(recipe.seed, id) })}\n`).join('');
-
-async function writeWhole(path: string, text: string): Promise<void> {
-  const temporary = temporaryName(path);
-  await writeFile(temporary, text);
-  await rename(temporary, path);
-}
 
 function reportTo(supervision: Supervision, event: { done: number; total: number; tokensPerSecond: number }): void {
   const { done, total, tokensPerSecond } = event;

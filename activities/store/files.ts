@@ -1,5 +1,6 @@
 import { createHash, randomUUID } from 'node:crypto';
 import { createReadStream, createWriteStream } from 'node:fs';
+import { rename, writeFile } from 'node:fs/promises';
 import { pipeline } from 'node:stream/promises';
 
 /** Digest (hex sha256) and size of a file. */
@@ -7,6 +8,13 @@ export type Written = { sha256: string; bytes: number };
 
 /** A name beside `path` that no other process uses; renamed to `path` when whole. */
 export const temporaryName = (path: string): string => `${path}.partial-${process.pid}-${randomUUID().slice(0, 8)}`;
+
+/** Writes a small file under another name, flushes it and renames it into place: readers see all of it or none. */
+export async function writeWhole(path: string, text: string): Promise<void> {
+  const temporary = temporaryName(path);
+  await writeFile(temporary, text, { flush: true });
+  await rename(temporary, path);
+}
 
 /** Streams chunks into a new file and hashes them on the way. Memory does not grow with the size. */
 export async function writeHashed(

@@ -1,3 +1,4 @@
+import { Context } from '@temporalio/activity';
 import type OpenAI from 'openai';
 import { costUsd } from '../../domain/prices.ts';
 import type { TokenPrice } from '../../domain/prices.ts';
@@ -7,6 +8,7 @@ import { classified, failedResponse } from './classify.ts';
 import type { TeacherConnection } from './connect.ts';
 import type { Ledger } from './ledger.ts';
 import type { TeacherRequest } from './requests.ts';
+import { throughOutage } from '../store/outage.ts';
 import { keepResponse, readCompletion } from './response-store.ts';
 import type { StoredResponse } from './response-store.ts';
 import { teacherName } from './simulated.ts';
@@ -24,6 +26,8 @@ export type Stage = {
   /** Scope that pays, as in {@link StoredResponse.paidBy}. */
   payer: string;
   signal: AbortSignal;
+  /** See `reliability.outageMinutes`. */
+  outageMinutes: number;
 };
 
 /** A response with the name of the model that gave it; null where none did. */
@@ -49,7 +53,7 @@ export async function answer(
 }
 
 async function pay(stage: Stage, request: TeacherRequest): Promise<Outcome> {
-  const { store, price, ledger, payer, maxTokens } = stage;
+  const { store, price, ledger, payer, maxTokens, outageMinutes: minutes } = stage;
   const most = { input: request.mostInputTokens, output: maxTokens };
   const worstUsd = costUsd(most, price);
   await ledger.reserve(worstUsd);
@@ -61,7 +65,13 @@ async function pay(stage: Stage, request: TeacherRequest): Promise<Outcome> {
     // Whatever it was, it was answered, and so it may have been charged.
     paidUsd = read.kind === 'malformed' ? worstUsd : read.response.costUsd;
     if (read.kind === 'malformed') return { failed: read.message };
-    return await keepResponse(store, request.digest, { ...read.response, paidBy: payer });
+    const paid = { ...read.response, paidBy: payer };
+    return await throughOutage(() => keepResponse(store, request.digest, paid), {
+      ...{ minutes, doing: 'a paid answer' },
+      warn: (message, more) => {
+        Context.current().log.warn(message, more);
+      },
+    });
   } finally {
     ledger.settle(worstUsd, paidUsd);
   }

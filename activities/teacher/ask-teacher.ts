@@ -56,7 +56,8 @@ export const createAskTeacher =
       const own = known.reduce((sum, stored) => sum + (stored?.paidBy === payer ? stored.costUsd : 0), 0);
       const ledger = createLedger(recipe.budget.capUsd, before + own);
       const { maxTokens, concurrency } = recipe.teacher;
-      const stage: Stage = { store, connection, simulated, price, maxTokens, ledger, payer, signal };
+      const { outageMinutes } = recipe.reliability;
+      const stage: Stage = { store, connection, simulated, price, maxTokens, ledger, payer, signal, outageMinutes };
       const answered = await askAll(stage, requests, known, concurrency, progress.advance);
       const rows = answered.map(({ response }) => response);
       const responses = await store.putRows(`${folderOf(scope)}/responses.jsonl`, rows);

@@ -8,6 +8,8 @@ import type { UploadQueue } from '../checkpoints/upload-queue.ts';
 import { failureType } from '../failure.ts';
 import type { Log } from '../logging.ts';
 import { trackAttempt } from './attempt-progress.ts';
+import { keepFinished } from './finished.ts';
+import type { Finished } from './finished.ts';
 import type { GpuDeps } from './gpu-deps.ts';
 import { attemptFolder, checkpointsIn, findResumable } from './resume.ts';
 import { runJob } from './run-job.ts';
@@ -33,7 +35,13 @@ export type AttemptOptions = {
   log: Log;
 };
 
-export type AttemptEnd = { outcome: JobOutcome; metrics: MetricsRow[]; queue: UploadQueue; adapter: string };
+/** `finished` where the trainer came to the end of the training; it is remembered on this host. */
+export type AttemptEnd = {
+  outcome: JobOutcome;
+  metrics: MetricsRow[];
+  queue: UploadQueue;
+  finished: Finished | null;
+};
 
 /**
  * One attempt: goes on from the newest checkpoint, runs the trainer, sends checkpoints to S3 behind it. Returns however
@@ -66,7 +74,10 @@ export async function runAttempt(deps: GpuDeps, options: AttemptOptions): Promis
     const limits = { stop, kill, graceMs: deps.graceMs, stallMs: options.stallMs };
     const outcome = await runJob(socket, jobFile, { onEvent: follow.onEvent, ...limits });
     await follow.settled();
-    return { outcome, metrics, queue, adapter: join(place.outputDir, 'adapter') };
+    if (outcome.code !== 0) return { outcome, metrics, queue, finished: null };
+    const finished = { result: outcome.result, metrics, adapter: join(place.outputDir, 'adapter') };
+    await keepFinished(folder, finished);
+    return { outcome, metrics, queue, finished };
   } finally {
     stopWatching();
     await tracked.finish();
@@ -84,10 +95,13 @@ function uploadBehind(deps: GpuDeps, { lease, supervision, log }: AttemptOptions
   });
 }
 
-/** Stops the trainer of a worker that another attempt has replaced. Not being able to ask is no reason to stop. */
+/**
+ * Stops the trainer of a worker that another attempt has replaced; asks now and then, and when the trainer is told to
+ * save, which it need not do for nobody. Not being able to ask is no reason to stop.
+ */
 function watchLease({ lease, supervision, leaseCheckMs, log }: AttemptOptions): () => void {
   let asking = false;
-  const timer = setInterval(() => {
+  const look = (): void => {
     if (asking) return;
     asking = true;
     lease
@@ -97,9 +111,12 @@ function watchLease({ lease, supervision, leaseCheckMs, log }: AttemptOptions): 
         else log.warn('the lease cannot be checked, training goes on', { reason: String(error) });
       })
       .finally(() => (asking = false));
-  }, leaseCheckMs);
+  };
+  const timer = setInterval(look, leaseCheckMs);
+  supervision.stop.addEventListener('abort', look);
   return () => {
     clearInterval(timer);
+    supervision.stop.removeEventListener('abort', look);
   };
 }
 

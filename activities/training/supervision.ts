@@ -4,7 +4,8 @@ import { failure } from '../failure.ts';
 
 /**
  * Why a job is to end before its time. cancelled = by a person; notice = this worker or host goes; lease-lost = another
- * attempt has taken over; abandoned = Temporal no longer knows this attempt.
+ * attempt has taken over; abandoned = Temporal no longer waits for this attempt, as after an outage longer than the
+ * heartbeat timeout. Whether another attempt goes on is for the lease to say: until it does, what was done is saved.
  */
 export type StopReason = 'cancelled' | 'notice' | 'lease-lost' | 'abandoned';
 
@@ -38,8 +39,10 @@ export function supervise(kind: TrainerProgress['kind'], label: string, notice: 
   let why: StopReason | null = null;
 
   const end = (reason: StopReason): void => {
-    why ??= reason;
-    if (reason === 'lease-lost' || reason === 'abandoned') kill.abort();
+    // Whatever came before: where another attempt holds the lease, nothing more of this one counts.
+    if (reason === 'lease-lost') why = reason;
+    else why ??= reason;
+    if (reason === 'lease-lost') kill.abort();
     else stop.abort();
   };
   const onCancelled = (): void => {

@@ -8,12 +8,17 @@ import { canonicalJson } from '../../domain/canonical.ts';
 import { openLease, readLease } from '../checkpoints/lease.ts';
 import type { Lease } from '../checkpoints/lease.ts';
 import type { Scope, TrainingResult } from '../contract.ts';
-import { failure } from '../failure.ts';
+import { failure, failureType } from '../failure.ts';
+import type { Log } from '../logging.ts';
 import { sha256 } from '../store/files.ts';
 import { putFolder } from '../store/folders.ts';
+import { throughOutage } from '../store/outage.ts';
+import type { OutageOptions } from '../store/outage.ts';
 import { runAttempt } from './attempt.ts';
 import type { AttemptEnd } from './attempt.ts';
 import { sumAttempts } from './attempt-progress.ts';
+import { findFinished } from './finished.ts';
+import type { Finished } from './finished.ts';
 import { processName, scopeFolder, scopePrefix } from './gpu-deps.ts';
 import type { GpuDeps } from './gpu-deps.ts';
 import { failureOfJob } from './job-failure.ts';
@@ -65,18 +70,45 @@ export async function train(deps: GpuDeps, training: Training): Promise<Training
     // Without the epoch: the adapter's provenance names the job, and must not tell how often it was interrupted.
     const id = `${scope.run}/${label}`;
     const { heartbeatSeconds, stallSeconds } = training.recipe.reliability;
-    const attempt = await runAttempt(deps, {
-      ...{ lease, trainingFolder, supervision, log },
-      jobFor: (place) => jobFor({ id, ...place }, microBatch),
-      stallMs: stallSeconds * 1000,
-      leaseCheckMs: heartbeatSeconds * 500,
-    });
-    if (attempt.outcome.code !== 0) throw await failureOf(deps, training, lease, supervision, attempt);
-    const result = await commitResult(deps, lease, supervision, attempt);
+    let finished = await findFinished(trainingFolder);
+    if (finished === null) {
+      const attempt = await runAttempt(deps, {
+        ...{ lease, trainingFolder, supervision, log },
+        jobFor: (place) => jobFor({ id, ...place }, microBatch),
+        stallMs: stallSeconds * 1000,
+        leaseCheckMs: heartbeatSeconds * 500,
+      });
+      if (attempt.finished === null) throw await failureOf(deps, training, lease, supervision, attempt);
+      // Checkpoints are of no more use; one that is on its way must only not meet the end of the lease's record.
+      await attempt.queue.drain().catch(() => undefined);
+      finished = attempt.finished;
+    }
+    const result = await commitThroughOutage(deps, training, lease, supervision, finished, log);
     if (!deps.keepWork) await rm(trainingFolder, { recursive: true, force: true });
     return result;
   } finally {
     supervision.finish();
+  }
+}
+
+/** A worker that is told to go does not wait for S3: the end stays on this host. */
+async function commitThroughOutage(
+  deps: GpuDeps,
+  training: Training,
+  lease: Lease,
+  supervision: Supervision,
+  finished: Finished,
+  log: Log,
+): Promise<TrainingResult> {
+  const stop = AbortSignal.any([supervision.stop, supervision.kill]);
+  const { outageMinutes: minutes } = training.recipe.reliability;
+  const warn: OutageOptions['warn'] = (message, more) => log.warn(message, more);
+  const commit = () => commitResult(deps, lease, supervision, finished);
+  try {
+    return await throughOutage(commit, { minutes, stop, doing: 'the finished adapter', warn });
+  } catch (error) {
+    const reason = supervision.reason();
+    throw reason === null || failureType(error) !== 'StorageUnavailable' ? error : failureOfStop(reason, keptOf(lease));
   }
 }
 
@@ -85,15 +117,12 @@ async function commitResult(
   deps: GpuDeps,
   lease: Lease,
   supervision: Supervision,
-  { outcome, metrics, queue, adapter: directory }: AttemptEnd,
+  { result, metrics, adapter: directory }: Finished,
 ): Promise<TrainingResult> {
   const { store } = deps;
   const base = `${lease.prefix}/epoch-${String(lease.epoch).padStart(4, '0')}`;
-  // Checkpoints are of no more use; one that is on its way must only not meet the end of the lease's record.
-  await queue.drain().catch(() => undefined);
   const adapter = await putFolder(store, directory, `${base}/adapter`, { beforeManifest: lease.check });
   const metricsRef = await store.putRows(`${base}/metrics.jsonl`, metrics);
-  const { result } = outcome;
   const steps = result?.steps ?? metrics.at(-1)?.step ?? 0;
   const hint = supervision.previous === null ? null : { epoch: lease.epoch - 1, reached: supervision.previous.done };
   const totals = await sumAttempts(store, lease.prefix, steps, hint);

@@ -33,6 +33,12 @@ export type Stack = {
   owned: boolean;
   /** Ends an owned stack; a stack that is not owned is left alone (see `stopStack`). */
   stop: () => Promise<void>;
+  /**
+   * Kills a service of an owned stack and keeps it away until the answer is called: an outage, for tests and drills.
+   *
+   * @throws StackProblem where this process does not hold the service
+   */
+  takeAway: (name: ServiceName) => () => void;
 };
 
 const SUPERVISOR = 'supervisor';
@@ -45,7 +51,7 @@ const SUPERVISOR = 'supervisor';
 export async function startStack(options: StackOptions = {}): Promise<Stack> {
   const env = options.env ?? process.env;
   const { home } = stackSettings(env);
-  const joined = { home, owned: false, stop: () => Promise.resolve() };
+  const joined = { home, owned: false, stop: () => Promise.resolve(), takeAway: notHeld };
   if (liveRecord(home, SUPERVISOR)) {
     await untilReady(home);
     return joined;
@@ -70,12 +76,16 @@ export async function startStack(options: StackOptions = {}): Promise<Stack> {
       throw error;
     });
     writeRecord(home, { ...record, state: 'ready' });
-    return { home, owned: true, stop };
+    return { home, owned: true, stop, takeAway: supervision.takeAway };
   } catch (error) {
     removeRecord(home, SUPERVISOR);
     throw error;
   }
 }
+
+const notHeld = (): never => {
+  throw new StackProblem('Another process holds this stack.', 'Take services away where it was started.');
+};
 
 /**
  * Ends the stack of a home, whoever holds it: the supervisor in its own order, then whatever a killed supervisor left.

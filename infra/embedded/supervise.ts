@@ -4,7 +4,7 @@ import { closeSync, mkdirSync, openSync, readFileSync, renameSync, rmSync, statS
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { StackProblem } from './problem.ts';
-import { endProcess, killLeftOvers, startTimeOf } from './processes.ts';
+import { endProcess, killLeftOvers, sendSignal, startTimeOf } from './processes.ts';
 import { readyFile, removeRecord, writeRecord } from './records.ts';
 import type { ProcessRecord } from './records.ts';
 import type { Service } from './services.ts';
@@ -22,6 +22,8 @@ export type Supervision = {
   ready: Promise<void>;
   /** Ends all of them, dependants first. */
   stop: () => Promise<void>;
+  /** Kills a service and keeps it away, as an outage does, until the answer is called. */
+  takeAway: (name: string) => () => void;
 };
 
 const LARGEST_LOG_BYTES = 20_000_000;
@@ -45,6 +47,11 @@ export function supervise(
   const ready = Promise.all([...watches.values()].map((one) => one.ready)).then(() => undefined);
   return {
     ready,
+    takeAway: (name) => {
+      const one = watches.get(name);
+      if (!one) throw new StackProblem(`${name} is not a service of this stack.`, 'Start the stack with it.');
+      return one.takeAway();
+    },
     stop: async () => {
       stopping.abort();
       const isServer = (service: Service) => services.some((other) => other.after.includes(service.name));
@@ -57,11 +64,11 @@ export function supervise(
 }
 
 type Context = { home: string; onEvent: (event: StackEvent) => void; stopping: AbortSignal };
-type Watch = { ready: Promise<void>; end: () => Promise<void> };
+type Watch = { ready: Promise<void>; end: () => Promise<void>; takeAway: () => () => void };
 
 function watch(context: Context, service: Service, needs: Promise<unknown>): Watch {
   const { home, onEvent, stopping } = context;
-  const state: { running?: Running; loop?: Promise<void> } = {};
+  const state: { running?: Running; loop?: Promise<void>; away?: Promise<undefined> | undefined } = {};
   const isStopping = () => stopping.aborted;
   const begin = (restarts: number) => start(context, service, restarts, (running) => (state.running = running));
   const keepAlive = async (): Promise<void> => {
@@ -73,6 +80,7 @@ function watch(context: Context, service: Service, needs: Promise<unknown>): Wat
       const text = `${how ?? 'ended'}; starting it again in ${backOffMs / 1000} s`;
       onEvent({ service: service.name, kind: 'died', text });
       await sleep(backOffMs, undefined, { signal: stopping }).catch(() => undefined);
+      if (state.away) await Promise.race([state.away, whenAborted(stopping)]);
       if (isStopping()) return;
       sinceMs = Date.now();
       // A start that fails has ended the process, so that the next round sees its end and tries again.
@@ -95,8 +103,25 @@ function watch(context: Context, service: Service, needs: Promise<unknown>): Wat
     await state.loop;
     removeRecord(home, service.name);
   };
-  return { ready, end };
+  const takeAway = (): (() => void) => {
+    const away = Promise.withResolvers<undefined>();
+    state.away = away.promise;
+    if (state.running) sendSignal(state.running.record.pid, 'SIGKILL');
+    return () => {
+      state.away = undefined;
+      away.resolve(undefined);
+    };
+  };
+  return { ready, end, takeAway };
 }
+
+const whenAborted = (signal: AbortSignal): Promise<void> =>
+  new Promise((resolve) => {
+    if (signal.aborted) resolve();
+    signal.addEventListener('abort', () => {
+      resolve();
+    });
+  });
 
 type Running = { record: ProcessRecord; exited: Promise<string> };
 

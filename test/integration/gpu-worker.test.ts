@@ -1,93 +1,80 @@
-import { readFileSync } from 'node:fs';
-import { join } from 'node:path';
-import { Client, Connection } from '@temporalio/client';
-import { DefaultLogger, NativeConnection, Runtime, Worker } from '@temporalio/worker';
 import { afterAll, beforeAll, expect, test } from 'vitest';
-import type { TrainingResult } from '../../activities/contract.ts';
-import { createS3Client } from '../../activities/store/client.ts';
-import { createStore } from '../../activities/store/store.ts';
-import type { Store } from '../../activities/store/store.ts';
-import { readEnvironment } from '../../config/environment.ts';
 import type { Recipe } from '../../config/recipe.ts';
 import type { ArtefactRef } from '../../domain/records.ts';
-import { readyFile } from '../../infra/embedded/records.ts';
-import { smallBase, smallRecipe } from '../setup/gpu.ts';
-import { startTestStack } from '../setup/stack.ts';
+import { smallBase, smallCorpus, smallPairs, smallRecipe, weightsOf } from '../setup/gpu.ts';
+import { killWhileTraining, pidOf } from '../setup/kills.ts';
+import type { Kill } from '../setup/kills.ts';
+import { startTrainingStack } from '../setup/training-stack.ts';
+import type { TrainingHandle, TrainingStack } from '../setup/training-stack.ts';
 
-let stack: Awaited<ReturnType<typeof startTestStack>>;
-let client: Client;
-let worker: Worker;
-let working: Promise<void>;
-let store: Store;
+let stack: TrainingStack;
 let recipe: Recipe;
 let corpus: ArtefactRef;
-const s3Clients: ReturnType<typeof createS3Client>[] = [];
+let pairs: ArtefactRef;
 
 beforeAll(async () => {
-  Runtime.install({ logger: new DefaultLogger('ERROR') });
   const base = await smallBase();
-  stack = await startTestStack(['temporal', 's3', 'gpu']);
-  const address = stack.env['TEMPORAL_ADDRESS'] ?? '';
-  client = new Client({ connection: await Connection.connect({ address }) });
-  worker = await Worker.create({
-    connection: await NativeConnection.connect({ address }),
-    taskQueue: 'test',
-    workflowsPath: join(import.meta.dirname, '..', 'setup', 'one-activity.ts'),
-  });
-  working = worker.run();
-  const surroundings = readEnvironment(stack.env);
-  const s3 = createS3Client(surroundings.s3);
-  s3Clients.push(s3);
-  store = createStore({ client: s3, bucket: surroundings.bucket, cacheDir: join(stack.home, 'test-cache') });
-  recipe = smallRecipe(base);
-  const rows = Array.from({ length: 32 }, (_, n) => ({
-    prompt: `Question: is ${n} so?\nAnswer:`,
-    completion: n % 3 ? ' yes' : ' no',
-  }));
-  corpus = await store.putRows('t/corpus.jsonl', rows);
+  stack = await startTrainingStack(['temporal', 's3', 'gpu']);
+  const { phaseC } = smallRecipe(base);
+  // β changes after the first stage, the third leaves the noisiest pairs out.
+  const stages = [
+    { epochs: 3, beta: 0.05 },
+    { epochs: 3, beta: 0.1, loss: 'cal-dpo' },
+    { epochs: 3, beta: 0.1, loss: 'cal-dpo', dropNoisiestShare: 0.15 },
+  ];
+  recipe = smallRecipe(base, { phaseC: { ...phaseC, stages }, reliability: { heartbeatSeconds: 2 } });
+  corpus = await stack.store.putRows('t/corpus.jsonl', smallCorpus(32));
+  pairs = await stack.store.putRows('t/pairs.jsonl', smallPairs(40));
 });
-afterAll(async () => {
-  worker.shutdown();
-  await working;
-  await client.connection.close();
-  for (const s3 of s3Clients) s3.destroy();
-  await stack.stop();
-});
+afterAll(() => stack.stop());
 
-const startTraining = (run: string) => {
-  const scope = { run, phase: 'A', attempt: 1 };
-  const args = [{ scope, recipe, phase: 'A', corpus, heldOut: null, adapter: null }];
-  return client.workflow.start<(input: unknown) => Promise<TrainingResult>>('oneTraining', {
-    taskQueue: 'test',
-    workflowId: run,
-    args: args as [unknown],
-  });
-};
-const pidOfWorker = (): number =>
-  (JSON.parse(readFileSync(readyFile(stack.home, 'gpu'), 'utf8')) as { pid: number }).pid;
+const startTraining = (run: string) => stack.startSft(run, { recipe, corpus, heldOut: null, adapter: null });
 
 /** Waits until S3 holds a checkpoint of the run. */
 const untilCheckpoint = (run: string): Promise<void> =>
   expect
-    .poll(() => store.objects.list(`runs/${run}/`), { timeout: 60_000, interval: 100 })
+    .poll(() => stack.store.objects.list(`runs/${run}/`), { timeout: 60_000, interval: 100 })
     .toContainEqual(expect.stringMatching(/step-\d+\/manifest\.json$/));
 
 test('SIGTERM in the middle of a training: the next worker goes on and no step is redone', async () => {
   const handle = await startTraining('told-to-go');
   await untilCheckpoint('told-to-go');
-  const before = pidOfWorker();
+  const before = pidOf(stack.home, 'worker') ?? 0;
   // The supervisor starts another, as a cluster would.
   process.kill(before, 'SIGTERM');
   const result = await handle.result();
-  expect(pidOfWorker()).not.toBe(before);
+  expect(pidOf(stack.home, 'worker')).not.toBe(before);
   expect(result).toMatchObject({ steps: 120, losses: 1, stepsRedone: 0 });
 });
 
-test('SIGKILL of the worker: the next one goes on after the heartbeat timeout', async () => {
-  const handle = await startTraining('lost');
-  await untilCheckpoint('lost');
-  process.kill(pidOfWorker(), 'SIGKILL');
+/** The same training twice, the second time with kills. */
+async function expectSameAdapter(start: (run: string) => Promise<TrainingHandle>, kills: Kill[]): Promise<void> {
+  const expected = await (await start('undisturbed')).result();
+  const handle = await start('killed');
+  expect(await killWhileTraining(stack, handle, kills)).toBe(kills.length);
   const result = await handle.result();
-  expect(result).toMatchObject({ steps: 120, losses: 1 });
-  expect(result.stepsRedone).toBeLessThanOrEqual(2 * recipe.phaseA.checkpointEverySteps);
+  expect(result.losses).toBeGreaterThanOrEqual(kills.length);
+  expect(await weightsOf(stack.store, result.adapter)).toBe(await weightsOf(stack.store, expected.adapter));
+}
+
+test('Phase A, with trainer, fork server and worker killed: the same adapter', async () => {
+  await expectSameAdapter(
+    (run) => startTraining(`A-${run}`),
+    [
+      { victim: 'job', afterMs: 300 },
+      { victim: 'worker', afterMs: 500 },
+      { victim: 'fork server', afterMs: 100 },
+    ],
+  );
+});
+
+test('Phase C, killed across its change of β and its filter of pairs: the same adapter', async () => {
+  const { adapter } = await (await startTraining('for-C')).result();
+  await expectSameAdapter(
+    (run) => stack.startDpo(`C-${run}`, { recipe, pairs, adapter }),
+    [
+      { victim: 'job', afterMs: 200 },
+      { victim: 'worker', afterMs: 400 },
+    ],
+  );
 });

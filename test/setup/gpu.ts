@@ -1,17 +1,19 @@
 import { execFile } from 'node:child_process';
-import { existsSync, mkdirSync, readFileSync, renameSync } from 'node:fs';
+import { existsSync, mkdirSync, readFileSync, readdirSync, renameSync } from 'node:fs';
 import { join } from 'node:path';
 import { promisify } from 'node:util';
 import { MockActivityEnvironment } from '@temporalio/testing';
 import type { GpuActivities, TrainerProgress } from '../../activities/contract.ts';
 import { createGpuActivities } from '../../activities/gpu-activities.ts';
 import { createLog, temporalLogger } from '../../activities/logging.ts';
+import { readManifest } from '../../activities/store/folders.ts';
 import type { Store } from '../../activities/store/store.ts';
 import { sha256 } from '../../activities/store/files.ts';
 import { createTrainerServer } from '../../activities/training/trainer-server.ts';
 import type { TrainerServer } from '../../activities/training/trainer-server.ts';
 import { projectRoot, readEnvironment } from '../../config/environment.ts';
 import { Recipe } from '../../config/recipe.ts';
+import type { ArtefactRef, PreferencePair, SftRow } from '../../domain/records.ts';
 import type { TestS3 } from './s3.ts';
 
 /** Folder of a small base with random weights, made once per checkout. */
@@ -46,9 +48,13 @@ const quiet = createLog({ service: 'test', level: process.env['RATCHET_LOG_LEVEL
 quiet.silent = process.env['RATCHET_LOG_LEVEL'] === undefined;
 
 /** @param store of this host; default: one with an empty cache */
-export function newHost(s3: TestS3, trainer: TrainerServer, store: Store = s3.newStore()): TestHost {
+export function newHost(
+  s3: TestS3,
+  trainer: TrainerServer,
+  store: Store = s3.newStore(),
+  workDir = s3.newFolder(),
+): TestHost {
   const notice = new AbortController();
-  const workDir = s3.newFolder();
   const bases = { tiny: s3.newFolder() };
   const deps = { store, trainer, workDir, bases, log: quiet, notice: notice.signal, graceMs: 20_000, keepWork: false };
   return {
@@ -102,10 +108,25 @@ export function startActivity<Input, Output>(
 }
 
 /** Process ids of the jobs that a trainer is running. */
-export function jobsOf(trainer: TrainerServer): number[] {
-  const server = trainer.pid() ?? 0;
-  const children = readFileSync(`/proc/${server}/task/${server}/children`, 'utf8').trim();
-  return children === '' ? [] : children.split(' ').map(Number);
+export const jobsOf = (trainer: TrainerServer): number[] => childrenOf(trainer.pid() ?? 0);
+
+/** Process ids of the children of a process; none where it is gone. */
+export function childrenOf(pid: number): number[] {
+  try {
+    return readdirSync(`/proc/${pid}/task`).flatMap((task) =>
+      readFileSync(`/proc/${pid}/task/${task}/children`, 'utf8').split(' ').filter(Boolean).map(Number),
+    );
+  } catch {
+    return [];
+  }
+}
+
+/** Digest of an adapter's weights. */
+export async function weightsOf(store: Store, adapter: ArtefactRef): Promise<string> {
+  const { files } = await readManifest(store, adapter);
+  const digest = files.find(({ name }) => name === 'adapter_model.safetensors')?.sha256;
+  if (digest === undefined) throw new Error(`${adapter.uri} names no weights`);
+  return digest;
 }
 
 /** A recipe for the small base whose trainings take a few seconds. */
@@ -129,3 +150,20 @@ export const smallRecipe = (base: string, changes: Record<string, unknown> = {})
     evaluation: { maxNewTokens: 24, batchSize: 8 },
     ...changes,
   });
+
+/** Yes/no rows that a few steps can be trained on. */
+export const smallCorpus = (rows: number): SftRow[] =>
+  Array.from({ length: rows }, (_, n) => ({
+    prompt: `Question: is ${n} so?\nAnswer:`,
+    completion: n % 3 ? ' yes' : ' no',
+  }));
+
+/** Preference pairs over the same questions. */
+export const smallPairs = (rows: number): PreferencePair[] =>
+  Array.from({ length: rows }, (_, n) => ({
+    id: `p${n}`,
+    prompt: `Question: is ${n} so?\nStudent draft: x\nReasoning:`,
+    chosen: ' yes',
+    rejected: ' no',
+    origin: 'flipped',
+  }));

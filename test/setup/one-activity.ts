@@ -1,11 +1,8 @@
-import { proxyActivities } from '@temporalio/workflow';
 import type { GpuActivities } from '../../activities/contract.ts';
+import { gpuTasks } from '../../workflows/tasks.ts';
 
-const { trainSft } = proxyActivities<Pick<GpuActivities, 'trainSft'>>({
-  taskQueue: 'ratchet-gpu',
-  startToCloseTimeout: '10 minutes',
-  heartbeatTimeout: '5 s',
-});
+type Input<Name extends keyof GpuActivities> = Parameters<GpuActivities[Name]>[0];
 
-/** Workflow of one training, for tests of the worker that serves it. */
-export const oneTraining = (input: Parameters<typeof trainSft>[0]): ReturnType<typeof trainSft> => trainSft(input);
+/** Workflows of one training, retried as in a programme, for tests and measurements of the workers that serve it. */
+export const oneTraining = (input: Input<'trainSft'>) => gpuTasks(input.recipe.reliability).trainSft(input);
+export const oneDpoTraining = (input: Input<'trainDpo'>) => gpuTasks(input.recipe.reliability).trainDpo(input);

@@ -12,6 +12,10 @@ import { startTestStack } from './stack.ts';
 /** A real S3 server of a test file's own, with its bucket. */
 export type TestS3 = {
   surroundings: Surroundings;
+  /** For processes that are to use it. */
+  env: Record<string, string>;
+  /** Its folder; the bucket is `s3/ratchet` in it. */
+  home: string;
   /** A store with a cache of its own: another host, as it were. */
   newStore: (maxAttempts?: number, idleMs?: number) => Store;
   /** Process id of the server, for tests of outages. A killed server is started again. */
@@ -30,6 +34,8 @@ export async function startTestS3(): Promise<TestS3> {
   const newFolder = (): string => mkdtempSync(join(folder, 'f-'));
   return {
     surroundings,
+    env: stack.env,
+    home: stack.home,
     newFolder,
     newStore: (maxAttempts = 3, idleMs) => {
       const client = createS3Client(surroundings.s3, maxAttempts, idleMs);

@@ -1,9 +1,9 @@
 import { startStack } from '../../infra/embedded/index.ts';
-import type { ServiceName } from '../../infra/embedded/index.ts';
+import type { ServiceName, Stack } from '../../infra/embedded/index.ts';
 import { ownStack } from './own-stack.ts';
 
 /** The parts of a stack, running on free ports and an empty home, for one test file. */
-export type TestStack = { env: Record<string, string>; home: string; stop: () => Promise<void> };
+export type TestStack = Pick<Stack, 'home' | 'stop' | 'takeAway'> & { env: Record<string, string> };
 
 /** Starts it; `env` is what clients of it need, `stop` also removes the home. */
 export async function startTestStack(services: readonly ServiceName[]): Promise<TestStack> {
@@ -13,5 +13,5 @@ export async function startTestStack(services: readonly ServiceName[]): Promise<
     await stack.stop();
     await remove();
   };
-  return { env, home, stop };
+  return { env, home, stop, takeAway: stack.takeAway };
 }

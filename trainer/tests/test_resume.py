@@ -1,8 +1,10 @@
 """A run that is killed and resumed ends with the very same bytes."""
 
+import json
 import random
 import shutil
 import subprocess
+import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -87,6 +89,27 @@ def test_checkpoints_are_whole_or_absent(server: Server, jobs: Jobs) -> None:
     assert outcome.code == 0
     assert sorted(path.name for path in directory.iterdir()) == ["step-000003", "step-000006", "step-000009"]
     assert (directory / "step-000003" / "optimizer.pt").stat().st_size > 4
+
+
+def test_killed_at_every_operation_of_a_save(jobs: Jobs) -> None:
+    """Each run dies before another operation on its checkpoints' files: a checkpoint is whole or absent, never half."""
+    rows = [{"prompt": row["prompt"], "completion": row["yes"]} for row in map(question, range(16))]
+    job = jobs.sft(
+        trainFile=write_rows(jobs.folder / "few.jsonl", rows),
+        checkpointing={"everySteps": 1},
+        optimisation={"epochs": 1},
+    )
+    command = [sys.executable, "-m", "tests.kill_points", str(jobs.write(job)), job["checkpointing"]["directory"]]
+    done = subprocess.run(command, capture_output=True, text=True, check=True, cwd=Path(__file__).parent.parent)
+    *killed, undisturbed = [json.loads(line) for line in done.stdout.splitlines()]
+    assert [run["killed"] for run in killed] == [True] * len(killed)
+    whole = undisturbed["checkpoints"]
+    assert list(whole) == ["step-000001"]
+    assert {"adapter_model.safetensors", "optimizer.pt", "ratchet_state.json"} < set(whole["step-000001"])
+    outcomes = [run["checkpoints"] for run in killed]
+    assert all(outcome in ({}, whole) for outcome in outcomes)
+    assert len([outcome for outcome in outcomes if outcome == {}]) > len(whole["step-000001"])
+    assert whole in outcomes  # killed after the rename, while its folder was flushed
 
 
 @pytest.mark.parametrize(

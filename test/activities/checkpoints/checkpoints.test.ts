@@ -30,34 +30,6 @@ const checkpointAt = (step: number, mark = ''): { step: number; directory: strin
 const keep = { keep: 2 };
 const failsAs = (type: string): unknown => expect.objectContaining({ type });
 
-/**
- * A view of the store on which, once armed, the nth writing request never happens: the process was killed before it.
- * With `after`, it happens and the process is killed before it hears of it.
- */
-function dyingStore(nth: number, after: boolean): { store: Store; arm: () => void } {
-  let armed = false;
-  let writes = 0;
-  const dying =
-    <Args extends unknown[], Result>(call: (...args: Args) => Promise<Result>) =>
-    async (...args: Args): Promise<Result> => {
-      if (!armed) return call(...args);
-      writes += 1;
-      const dead = new Error('killed');
-      if (writes > nth || (writes === nth && !after)) throw dead;
-      const result = await call(...args);
-      if (writes >= nth) throw dead;
-      return result;
-    };
-  const { putFile, putIfAbsent, swap, remove } = store.objects;
-  const writers = {
-    putFile: dying(putFile),
-    putIfAbsent: dying(putIfAbsent),
-    swap: dying(swap),
-    remove: dying(remove),
-  };
-  return { store: { ...store, objects: { ...store.objects, ...writers } }, arm: () => (armed = true) };
-}
-
 describe('lease', () => {
   test('each taker gets the next epoch; the one before finds out and can change nothing', async () => {
     const first = await openLease(store, 'l/one', 'a');
@@ -144,31 +116,6 @@ describe('commit', () => {
     const found = await newestWhole(s3.newStore(), third, s3.newFolder(), log);
     expect(found?.step).toBe(20);
     expect(await readFile(join(found?.directory ?? '', 'optimizer.pt'), 'utf8')).toBe('optimizer 20 successor');
-  });
-
-  test('killed before or after any write: the new checkpoint is whole or absent, the older one always there', async () => {
-    // Writes of a commit: two files, manifest, swap, two removals. Each may be the last that was not, or was, done.
-    const outcomes: string[] = [];
-    for (const after of [false, true]) {
-      for (let nth = 1; nth <= 6; nth++) {
-        const prefix = `c/kill-${nth}-${after ? 'after' : 'before'}`;
-        const dying = dyingStore(nth, after);
-        const lease = await openLease(dying.store, prefix, 'dies');
-        for (const step of [5, 10]) await commitCheckpoint(dying.store, lease, checkpointAt(step), keep);
-        dying.arm();
-        await commitCheckpoint(dying.store, lease, checkpointAt(20), keep).catch((error: unknown) => {
-          expect(error).toEqual(new Error('killed'));
-        });
-        const next = await openLease(store, prefix, 'next');
-        const found = await newestWhole(s3.newStore(), next, s3.newFolder(), log);
-        const text = await readFile(join(found?.directory ?? '', 'optimizer.pt'), 'utf8');
-        expect(text).toBe(`optimizer ${found?.step ?? ''} `);
-        outcomes.push(`${after ? 'after' : 'before'} ${nth}: ${found?.step ?? ''}`);
-      }
-    }
-    const whole = ['before 5', 'before 6', 'after 4', 'after 5', 'after 6'];
-    expect(outcomes.filter((outcome) => outcome.endsWith(': 20'))).toEqual(whole.map((place) => `${place}: 20`));
-    expect(outcomes.filter((outcome) => outcome.endsWith(': 10'))).toHaveLength(7);
   });
 });
 

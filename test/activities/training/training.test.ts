@@ -7,8 +7,17 @@ import { readManifest } from '../../../activities/store/folders.ts';
 import type { Store } from '../../../activities/store/store.ts';
 import type { TrainerServer } from '../../../activities/training/trainer-server.ts';
 import type { Recipe } from '../../../config/recipe.ts';
-import type { ArtefactRef, SftRow } from '../../../domain/records.ts';
-import { jobsOf, newHost, smallRecipe, startActivity, startTestTrainer } from '../../setup/gpu.ts';
+import type { ArtefactRef } from '../../../domain/records.ts';
+import {
+  jobsOf,
+  newHost,
+  smallCorpus,
+  smallPairs,
+  smallRecipe,
+  startActivity,
+  startTestTrainer,
+  weightsOf,
+} from '../../setup/gpu.ts';
 import { startTestS3 } from '../../setup/s3.ts';
 import type { TestS3 } from '../../setup/s3.ts';
 
@@ -24,11 +33,7 @@ beforeAll(async () => {
   const warm = await startTestTrainer();
   trainer = warm.trainer;
   recipe = smallRecipe(warm.base);
-  const rows = Array.from({ length: 32 }, (_, n): SftRow => ({
-    prompt: `Question: is ${n} so?\nAnswer:`,
-    completion: n % 3 ? ' yes' : ' no',
-  }));
-  corpus = await store.putRows('t/corpus.jsonl', rows);
+  corpus = await store.putRows('t/corpus.jsonl', smallCorpus(32));
 });
 afterAll(async () => {
   await trainer.stop();
@@ -53,16 +58,11 @@ let uninterrupted: Promise<ArtefactRef> | undefined;
 const reference = (): Promise<ArtefactRef> =>
   (uninterrupted ??= newTraining(inputOf('reference')).result.then(({ adapter }) => adapter));
 
-/** Digest of an adapter's weights. */
-async function weightsOf(adapter: ArtefactRef): Promise<string | undefined> {
-  const { files } = await readManifest(store, adapter);
-  return files.find(({ name }) => name === 'adapter_model.safetensors')?.sha256;
-}
 /** Bit for bit the weights of the run that nothing interrupted. */
 async function expectSameWeights({ adapter }: { adapter: ArtefactRef }): Promise<void> {
-  const weights = await weightsOf(await reference());
+  const weights = await weightsOf(store, await reference());
   expect(weights).toMatch(/^[0-9a-f]{64}$/);
-  expect(await weightsOf(adapter)).toBe(weights);
+  expect(await weightsOf(store, adapter)).toBe(weights);
 }
 
 describe('a training that nothing interrupts', () => {
@@ -231,19 +231,12 @@ describe('ends that are not retried blindly', () => {
 });
 
 test('Phase C trains on pairs from the adapter of the phase before', async () => {
-  const pairs = Array.from({ length: 16 }, (_, n) => ({
-    id: `p${n}`,
-    prompt: `Question: is ${n} so?\nStudent draft: x\nReasoning:`,
-    chosen: ' yes',
-    rejected: ' no',
-    origin: 'flipped',
-  }));
   const host = newHost(s3, trainer);
   const adapter = await reference();
   const input = {
     scope: { run: 'dpo', phase: 'C', attempt: 1 } as const,
     recipe,
-    pairs: await store.putRows('t/pairs.jsonl', pairs),
+    pairs: await store.putRows('t/pairs.jsonl', smallPairs(16)),
     adapter,
   };
   const result = await startActivity((given: typeof input) => host.activities.trainDpo(given), input).result;

@@ -1,0 +1,40 @@
+import { readFile, readdir } from 'node:fs/promises';
+import { join } from 'node:path';
+import { z } from 'zod';
+import { TrainerEvent } from '../../config/trainer-job.ts';
+import { writeWhole } from '../store/files.ts';
+import type { MetricsRow } from './attempt.ts';
+
+const NAME = 'finished.json';
+
+/** What a training that has ended leaves on its host until it is in S3. */
+export type Finished = {
+  result: Extract<TrainerEvent, { event: 'result' }> | null;
+  metrics: MetricsRow[];
+  /** Folder of the adapter. */
+  adapter: string;
+};
+
+/** The file is the last that is written: an adapter beside which it lies is whole. */
+const Kept = z.object({
+  result: TrainerEvent.nullable().transform((event) => (event?.event === 'result' ? event : null)),
+  metrics: z.array(z.custom<MetricsRow>()),
+  adapter: z.string().min(1),
+});
+
+/** Remembers an end on this host, so that an attempt after an outage of S3 does not train again what is trained. */
+export const keepFinished = (attemptFolder: string, finished: Finished): Promise<void> =>
+  writeWhole(join(attemptFolder, NAME), JSON.stringify(finished));
+
+/**
+ * The end that an earlier attempt reached on this host without being able to put it into S3.
+ *
+ * @param trainingFolder of all attempts on this host
+ */
+export async function findFinished(trainingFolder: string): Promise<Finished | null> {
+  for (const attempt of await readdir(trainingFolder).catch(() => [])) {
+    const text = await readFile(join(trainingFolder, attempt, NAME), 'utf8').catch(() => null);
+    if (text !== null) return Kept.parse(JSON.parse(text));
+  }
+  return null;
+}

@@ -1,0 +1,17 @@
+import { z } from 'zod';
+
+/** How losses and outages are met: the block `reliability` of a recipe. */
+export const Reliability = z.strictObject({
+  heartbeatSeconds: z.number().positive().default(30).describe('A worker silent for longer is taken for lost.'),
+  stallSeconds: z
+    .number()
+    .positive()
+    .default(900)
+    .describe('A trainer alive without a step for longer is ended and retried.'),
+  maxInfrastructureRetries: z.int().min(0).default(10).describe('Retries after infrastructure errors, with back-off.'),
+  outageMinutes: z
+    .number()
+    .min(0)
+    .default(60)
+    .describe('A finished training or a paid answer waits so long for S3 before its activity fails.'),
+});
