@@ -154,7 +154,9 @@ function followEvents(
     else if (event.event === 'warning') log.warn(`trainer: ${event.message}`, { code: event.code });
     else if (event.event === 'checkpoint') {
       const { step, path: directory } = event;
-      const rows = metrics.map((row) => `${JSON.stringify(row)}\n`).join('');
+      // It was written while training went on, so later steps may have been reported meanwhile.
+      const upTo = metrics.filter((row) => row.step <= step);
+      const rows = upTo.map((row) => `${JSON.stringify(row)}\n`).join('');
       saving = saving
         .then(() => writeFile(join(directory, METRICS), rows))
         .then(

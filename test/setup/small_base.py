@@ -1,8 +1,9 @@
 """Writes a small Llama base with random weights: everything real about it but its knowledge. Same bytes every time.
 
-Usage: python small_base.py FOLDER
+Usage: python small_base.py FOLDER [FIELDS], FIELDS being other values for LlamaConfig, as JSON.
 """
 
+import json
 import sys
 
 import torch
@@ -23,17 +24,19 @@ tokenizer.train_from_iterator(["Question: is it so?\nStudent draft: Answer: Yes 
 fast = PreTrainedTokenizerFast(tokenizer_object=tokenizer, pad_token="<|pad|>", eos_token="<|end|>")
 fast.save_pretrained(folder)
 torch.manual_seed(0)
-config = LlamaConfig(
-    vocab_size=len(fast),
-    hidden_size=64,
-    intermediate_size=128,
-    num_hidden_layers=2,
-    num_attention_heads=4,
-    num_key_value_heads=4,
-    max_position_embeddings=512,
-    pad_token_id=0,
-    eos_token_id=1,
-    bos_token_id=None,
-    tie_word_embeddings=True,
-)
-LlamaForCausalLM(config).save_pretrained(folder)
+fields = {
+    "vocab_size": len(fast),
+    "hidden_size": 64,
+    "intermediate_size": 128,
+    "num_hidden_layers": 2,
+    "num_attention_heads": 4,
+    "num_key_value_heads": 4,
+    "max_position_embeddings": 512,
+    "pad_token_id": 0,
+    "eos_token_id": 1,
+    "bos_token_id": None,
+    "tie_word_embeddings": True,
+}
+if len(sys.argv) > 2:
+    fields |= json.loads(sys.argv[2])
+LlamaForCausalLM(LlamaConfig(**fields)).save_pretrained(folder)

@@ -8,7 +8,7 @@ import socket
 import subprocess
 import sys
 import tempfile
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, ClassVar
@@ -103,9 +103,9 @@ Act = Callable[[Json, Callable[[str], None]], None]
 class Server:
     """A fork server in a process of its own."""
 
-    def __init__(self, socket_path: str, *arguments: str) -> None:
+    def __init__(self, socket_path: str, *arguments: str, program: Sequence[str] = ("-m", "ratchet_trainer")) -> None:
         self.socket_path = socket_path
-        command = [sys.executable, "-m", "ratchet_trainer", "serve", "--socket", socket_path, *arguments]
+        command = [sys.executable, *program, "serve", "--socket", socket_path, *arguments]
         self.process = subprocess.Popen(
             command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL
         )

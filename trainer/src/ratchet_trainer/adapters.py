@@ -101,10 +101,15 @@ def _check_shape(config: LoraConfig, lora: Lora) -> None:
             raise InvalidJobError("adapterShape", message, f"Set lora.{name} to {theirs[name]} or leave adapter out.")
 
 
-def adapter_tensors(model: Any) -> dict[str, torch.Tensor]:
-    """The adapter's tensors under peft's file names, copied to the CPU, sorted by name: same values, same bytes."""
+def adapter_state(model: Any) -> dict[str, torch.Tensor]:
+    """The adapter's own tensors under peft's file names, sorted by name: same values, same bytes."""
     state = get_peft_model_state_dict(model, save_embedding_layers=False)
-    return {name: state[name].detach().to("cpu", copy=True).contiguous() for name in sorted(state)}
+    return {name: state[name].detach() for name in sorted(state)}
+
+
+def adapter_tensors(model: Any) -> dict[str, torch.Tensor]:
+    """A copy of `adapter_state` on the CPU."""
+    return {name: tensor.to("cpu", copy=True).contiguous() for name, tensor in adapter_state(model).items()}
 
 
 def restore_adapter(model: Any, file: Path) -> None:
@@ -119,15 +124,20 @@ def save_adapter(model: Any, tensors: dict[str, torch.Tensor], final: Path, prov
     temporary = final.with_name(f".{final.name}.tmp")
     shutil.rmtree(temporary, ignore_errors=True)
     temporary.mkdir(parents=True)
-    write_adapter_files(model, tensors, temporary)
+    write_tensors(tensors, temporary / WEIGHTS_FILE)
+    write_adapter_config(model, temporary)
     (temporary / PROVENANCE_FILE).write_text(json.dumps(provenance, indent=2, sort_keys=True) + "\n", "utf-8")
     sync_tree(temporary)
     replace_folder(temporary, final)
 
 
-def write_adapter_files(model: Any, tensors: dict[str, torch.Tensor], folder: Path) -> None:
-    """Writes the two files that peft reads."""
-    save_file(tensors, folder / WEIGHTS_FILE, metadata={"format": "pt"})
+def write_tensors(tensors: dict[str, torch.Tensor], file: Path) -> None:
+    """Writes a weights file as peft reads it."""
+    save_file(tensors, file, metadata={"format": "pt"})
+
+
+def write_adapter_config(model: Any, folder: Path) -> None:
+    """Writes the other file that peft reads."""
     config = model.peft_config["default"]
     was_inference = config.inference_mode
     config.inference_mode = True

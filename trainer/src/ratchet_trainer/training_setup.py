@@ -106,14 +106,18 @@ def keep_precision(model: Any, build: Any) -> Any:
 
 
 def train(trainer: Any, run: TrainingRun) -> None:
-    """Runs the loop to its end.
+    """Runs the loop to its end, and to that of the last checkpoint's write.
 
     Raises:
         InterruptedJobError: SIGTERM; a checkpoint of the last step done is on disk.
     """
     trainer.run = run
     trainer.add_callback(StepCallback(trainer))
-    trainer.train(resume_from_checkpoint=run.job.checkpointing.resume_from)
+    try:
+        trainer.train(resume_from_checkpoint=run.job.checkpointing.resume_from)
+    finally:
+        run.writer.finish()
+    run.writer.check()
     if run.interrupts.requested and run.state.step < run.plan.total and not run.state.stopped_early:
         raise InterruptedJobError(f"interrupted after step {run.state.step}; its checkpoint is on disk")
 

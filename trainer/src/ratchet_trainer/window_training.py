@@ -9,20 +9,21 @@ statistics (weights, means over the batch) see the whole window, and the order o
 import os
 import shutil
 import time
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
 
 import torch
 from torch.utils.data import DataLoader
 from transformers import TrainerCallback, TrainerControl
+from transformers.trainer import OPTIMIZER_NAME, SCHEDULER_NAME, TRAINER_STATE_NAME
 
-from .adapters import WEIGHTS_FILE, adapter_tensors, restore_adapter, write_adapter_files
+from .adapters import WEIGHTS_FILE, adapter_state, restore_adapter, write_adapter_config, write_tensors
 from .base_model import LoadedBase
+from .checkpoint_writer import CheckpointWriter
 from .errors import DivergedError
 from .events import EventStream
-from .files import replace_folder, sync_tree
 from .interrupts import Interrupts
 from .job import DpoJob, SftJob
 from .plan import WindowPlan
@@ -58,6 +59,10 @@ class TrainingRun:
     read_at: float
     best: dict[str, torch.Tensor] | None = None
     extra_checkpoint_files: Sequence[Path] = ()
+    writer: CheckpointWriter = field(init=False)
+
+    def __post_init__(self) -> None:
+        self.writer = CheckpointWriter(self.events)
 
 
 class WindowTraining(_Behind):
@@ -118,38 +123,33 @@ class WindowTraining(_Behind):
         return self._grad_norm
 
     def _save_checkpoint(self, model: Any, trial: Any) -> None:
-        """Writes everything that a bit-exact resume needs, under a temporary name, and renames it into place."""
+        """Copies what a bit-exact resume needs; it is written while training goes on."""
         run = self.run
-        began = time.monotonic()
-        directory = Path(run.job.checkpointing.directory)
-        final = directory / f"step-{run.state.step:06d}"
-        temporary = directory / f".{final.name}.tmp"
-        shutil.rmtree(temporary, ignore_errors=True)
-        temporary.mkdir(parents=True)
-        try:
-            self._write_checkpoint(temporary)
-            sync_tree(temporary)
-            replace_folder(temporary, final)
-        except BaseException:
-            shutil.rmtree(temporary, ignore_errors=True)  # half a checkpoint would fill the disk further
-            raise
-        run.events.emit("checkpoint", step=run.state.step, path=str(final), seconds=time.monotonic() - began)
+        run.writer.save(run.state.step, Path(run.job.checkpointing.directory), self._take)
 
-    def _write_checkpoint(self, temporary: Path) -> None:
+    def _take(self, temporary: Path) -> Callable[[], None]:
+        """Writes the small files of a checkpoint and copies the large ones; returns what writes the copies."""
         run = self.run
         peft_model = self.accelerator.unwrap_model(self.model)
-        write_adapter_files(peft_model, adapter_tensors(peft_model), temporary)
-        self._save_optimizer_and_scheduler(str(temporary))
+        adapter = run.writer.memory.copy("adapter", adapter_state(peft_model))
+        optimizer = run.writer.memory.copy("optimizer", cast("Any", self.optimizer).state_dict())
+        best = run.best  # replaced when a better epoch comes, never changed
+        write_adapter_config(peft_model, temporary)
+        torch.save(cast("Any", self.lr_scheduler).state_dict(), temporary / SCHEDULER_NAME)
         self._save_scaler(str(temporary))
         self._save_rng_state(str(temporary))
-        self.state.save_to_json(str(temporary / "trainer_state.json"))
-        if run.best is not None:
-            from safetensors.torch import save_file
-
-            save_file(run.best, temporary / BEST_FILE, metadata={"format": "pt"})
-        for file in run.extra_checkpoint_files:
-            shutil.copyfile(file, temporary / file.name)
+        self.state.save_to_json(str(temporary / TRAINER_STATE_NAME))
         run.state.write(temporary)
+
+        def write_copies() -> None:
+            write_tensors(adapter, temporary / WEIGHTS_FILE)
+            torch.save(optimizer, temporary / OPTIMIZER_NAME)
+            if best is not None:
+                write_tensors(best, temporary / BEST_FILE)
+            for file in run.extra_checkpoint_files:
+                shutil.copyfile(file, temporary / file.name)
+
+        return write_copies
 
     def _load_from_checkpoint(self, resume_from_checkpoint: str, model: Any = None) -> None:
         restore_adapter(model or self.model, Path(resume_from_checkpoint) / WEIGHTS_FILE)
@@ -225,6 +225,7 @@ class StepCallback(TrainerCallback):
         """Records the step and asks for what is due: evaluation first, then a checkpoint that knows its outcome."""
         self._trainer.record_step()
         run = self._trainer.run
+        run.writer.check()
         step = run.state.step
         control.should_evaluate = self._trainer.evaluates and step in run.plan.epoch_ends()
         due = step % run.job.checkpointing.every_steps == 0 and step < run.plan.total
