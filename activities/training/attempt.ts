@@ -7,7 +7,7 @@ import { createUploadQueue } from '../checkpoints/upload-queue.ts';
 import type { UploadQueue } from '../checkpoints/upload-queue.ts';
 import { failureType } from '../failure.ts';
 import type { Log } from '../logging.ts';
-import { trackAttempt } from './attempt-progress.ts';
+import type { Account } from './account.ts';
 import type { GpuDeps } from './gpu-deps.ts';
 import { attemptFolder, checkpointsIn, findResumable } from './resume.ts';
 import { runJob } from './run-job.ts';
@@ -28,6 +28,7 @@ export type AttemptOptions = {
   jobFor: (place: { outputDir: string; checkpoints: string; resumeFrom: string | null }) => SftJob | DpoJob;
   supervision: Supervision;
   stallMs: number;
+  account: Account;
   /** Between two looks at whether the lease is still held. */
   leaseCheckMs: number;
   log: Log;
@@ -40,7 +41,7 @@ export type AttemptEnd = { outcome: JobOutcome; metrics: MetricsRow[]; queue: Up
  * the trainer ended; the caller decides what that means.
  */
 export async function runAttempt(deps: GpuDeps, options: AttemptOptions): Promise<AttemptEnd> {
-  const { lease, supervision, log } = options;
+  const { lease, account, supervision, log } = options;
   const folder = attemptFolder(options.trainingFolder, lease.epoch);
   const place = { outputDir: join(folder, 'out'), checkpoints: checkpointsIn(folder) };
   const resume = await findResumable(deps.store, lease, options.trainingFolder, log);
@@ -57,8 +58,8 @@ export async function runAttempt(deps: GpuDeps, options: AttemptOptions): Promis
     JSON.stringify(options.jobFor({ ...place, resumeFrom: resume?.directory ?? null }), null, 2),
   );
 
-  const tracked = trackAttempt(deps.store, lease.prefix, lease.epoch, resume?.step ?? 0);
-  const follow = followEvents({ ...options, metrics, queue, reached: tracked.reached });
+  account.began(resume?.step ?? 0);
+  const follow = followEvents({ ...options, metrics, queue });
   const stopWatching = watchLease(options);
   try {
     const socket = await deps.trainer.socket();
@@ -69,7 +70,6 @@ export async function runAttempt(deps: GpuDeps, options: AttemptOptions): Promis
     return { outcome, metrics, queue, adapter: join(place.outputDir, 'adapter') };
   } finally {
     stopWatching();
-    await tracked.finish();
   }
 }
 
@@ -104,16 +104,13 @@ function watchLease({ lease, supervision, leaseCheckMs, log }: AttemptOptions): 
 }
 
 /** Turns events into heartbeats, metrics and uploads. Checkpoints are handled in order, one after the other. */
-function followEvents(
-  options: AttemptOptions & { metrics: MetricsRow[]; queue: UploadQueue; reached: (step: number) => void },
-) {
-  const { supervision, metrics, queue, log } = options;
+function followEvents(options: AttemptOptions & { metrics: MetricsRow[]; queue: UploadQueue }) {
+  const { account, supervision, metrics, queue, log } = options;
   let saving: Promise<unknown> = Promise.resolve();
   let first: { step: number; time: number } | null = null;
 
   const onStep = (event: Extract<TrainerEvent, { event: 'step' }>): void => {
     metrics.push(event);
-    options.reached(event.step);
     const { step: done, totalSteps: total, loss, tokensPerSecond } = event;
     first ??= { step: done, time: event.time };
     const perStep = done === first.step ? null : (event.time - first.time) / (done - first.step);
@@ -125,6 +122,7 @@ function followEvents(
     });
   };
   const onEvent = (event: TrainerEvent): void => {
+    account.seen(event.event === 'step' ? event.step : null);
     if (event.event === 'started') {
       supervision.report({ done: event.resumedStep ?? 0, total: event.totalSteps ?? 0 });
       log.info('trainer started', {

@@ -50,10 +50,11 @@ export function supervise(kind: TrainerProgress['kind'], label: string, notice: 
   const onNotice = (): void => {
     end('notice');
   };
-  const beat = setInterval(() => {
-    context.heartbeat(progress);
-  }, HEARTBEAT_MS);
-  context.heartbeat(progress);
+  const heartbeat = (): void => {
+    context.heartbeat({ ...progress, at: Date.now() });
+  };
+  const beat = setInterval(heartbeat, HEARTBEAT_MS);
+  heartbeat();
   context.cancellationSignal.addEventListener('abort', onCancelled);
   notice.addEventListener('abort', onNotice);
   if (context.cancellationSignal.aborted) onCancelled();

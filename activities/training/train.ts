@@ -5,6 +5,7 @@ import { z } from 'zod';
 import type { Recipe } from '../../config/recipe.ts';
 import type { DpoJob, SftJob } from '../../config/trainer-job.ts';
 import { canonicalJson } from '../../domain/canonical.ts';
+import { lossKinds } from '../../domain/ledger.ts';
 import { openLease, readLease } from '../checkpoints/lease.ts';
 import type { Lease } from '../checkpoints/lease.ts';
 import type { Scope, TrainingResult } from '../contract.ts';
@@ -13,7 +14,8 @@ import { sha256 } from '../store/files.ts';
 import { putFolder } from '../store/folders.ts';
 import { runAttempt } from './attempt.ts';
 import type { AttemptEnd } from './attempt.ts';
-import { sumAttempts } from './attempt-progress.ts';
+import { accounted, openAccount } from './account.ts';
+import type { Account } from './account.ts';
 import { processName, scopeFolder, scopePrefix } from './gpu-deps.ts';
 import type { GpuDeps } from './gpu-deps.ts';
 import { failureOfJob } from './job-failure.ts';
@@ -65,14 +67,21 @@ export async function train(deps: GpuDeps, training: Training): Promise<Training
     // Without the epoch: the adapter's provenance names the job, and must not tell how often it was interrupted.
     const id = `${scope.run}/${label}`;
     const { heartbeatSeconds, stallSeconds } = training.recipe.reliability;
-    const attempt = await runAttempt(deps, {
-      ...{ lease, trainingFolder, supervision, log },
-      jobFor: (place) => jobFor({ id, ...place }, microBatch),
-      stallMs: stallSeconds * 1000,
-      leaseCheckMs: heartbeatSeconds * 500,
+    const account = openAccount({
+      ...{ store: deps.store, lease, supervision, log },
+      tags: { run: scope.run, phase: scope.phase },
+      gpuHourUsd: training.recipe.budget.gpuHourUsd,
     });
-    if (attempt.outcome.code !== 0) throw await failureOf(deps, training, lease, supervision, attempt);
-    const result = await commitResult(deps, lease, supervision, attempt);
+    const result = await accounted(account, async () => {
+      const attempt = await runAttempt(deps, {
+        ...{ lease, trainingFolder, account, supervision, log },
+        jobFor: (place) => jobFor({ id, ...place }, microBatch),
+        stallMs: stallSeconds * 1000,
+        leaseCheckMs: heartbeatSeconds * 500,
+      });
+      if (attempt.outcome.code !== 0) throw await failureOf(deps, training, lease, supervision, attempt);
+      return commitResult(deps, lease, account, attempt);
+    });
     if (!deps.keepWork) await rm(trainingFolder, { recursive: true, force: true });
     return result;
   } finally {
@@ -84,7 +93,7 @@ export async function train(deps: GpuDeps, training: Training): Promise<Training
 async function commitResult(
   deps: GpuDeps,
   lease: Lease,
-  supervision: Supervision,
+  account: Account,
   { outcome, metrics, queue, adapter: directory }: AttemptEnd,
 ): Promise<TrainingResult> {
   const { store } = deps;
@@ -95,8 +104,6 @@ async function commitResult(
   const metricsRef = await store.putRows(`${base}/metrics.jsonl`, metrics);
   const { result } = outcome;
   const steps = result?.steps ?? metrics.at(-1)?.step ?? 0;
-  const hint = supervision.previous === null ? null : { epoch: lease.epoch - 1, reached: supervision.previous.done };
-  const totals = await sumAttempts(store, lease.prefix, steps, hint);
   const final: TrainingResult = {
     adapter,
     metrics: metricsRef,
@@ -105,7 +112,7 @@ async function commitResult(
     evalLoss: result?.evalLoss ?? null,
     trainableParameters: result?.trainableParameters ?? 0,
     totalParameters: result?.totalParameters ?? 0,
-    ...totals,
+    ...(await account.totals()),
     losses: lease.epoch - 1,
   };
   await lease.update((record) => ({ ...record, final }));
@@ -159,6 +166,11 @@ function keptOf(lease: Lease): Kept {
 }
 
 const Ref = z.object({ uri: z.string(), sha256: z.string(), bytes: z.number(), rows: z.number() });
+const TrainingLedgerShape = z.object({
+  byKind: z.partialRecord(z.enum(lossKinds), z.number()),
+  ...{ lost: z.number(), preemptions: z.number(), stepsRedone: z.number() },
+  ...{ secondsToNextStep: z.number(), gpuSecondsLost: z.number() },
+});
 const Final = z.object({
   ...{
     adapter: Ref,
@@ -168,7 +180,7 @@ const Final = z.object({
     evalLoss: z.number().nullable(),
   },
   ...{ trainableParameters: z.number(), totalParameters: z.number(), gpuSeconds: z.number() },
-  ...{ stepsRedone: z.number(), losses: z.number() },
+  ...{ stepsRedone: z.number(), losses: z.number(), ledger: TrainingLedgerShape.optional() },
 });
 
 const resultOf = (final: unknown): TrainingResult | null => (final == null ? null : Final.parse(final));

@@ -99,6 +99,7 @@ export function finished(): Snapshot {
     state,
     gates: { open: null, waitingSince: null },
     activities: [],
+    inFlight: [],
     closed: 'completed',
     at: '2026-03-02T19:24:00.000Z',
   };
@@ -122,6 +123,7 @@ export function atGateB(): Snapshot {
     state: waiting,
     gates: { open, waitingSince: '2026-03-02T12:00:00.000Z' },
     activities: [],
+    inFlight: [],
     closed: null,
     at: '2026-03-02T12:30:00.000Z',
   };
@@ -145,6 +147,7 @@ export function training(done: number): Snapshot {
     state: { ...state, stage: 'phaseA', phases: [], decisions: [], finishedAt: null, conclusion: null, promoted: null },
     gates: { open: null, waitingSince: null },
     activities: [{ type: 'trainSft', attempt: 1, running: true, progress, failure: null }],
+    inFlight: [],
     closed: null,
     at: '2026-03-02T08:03:07.000Z',
   };

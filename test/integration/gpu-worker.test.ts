@@ -11,6 +11,7 @@ import { readEnvironment } from '../../config/environment.ts';
 import type { Recipe } from '../../config/recipe.ts';
 import type { ArtefactRef } from '../../domain/records.ts';
 import { readyFile } from '../../infra/embedded/records.ts';
+import { freePorts } from '../setup/free-ports.ts';
 import { smallBase, smallRecipe } from '../setup/gpu.ts';
 import { startTestStack } from '../setup/stack.ts';
 
@@ -19,6 +20,7 @@ let client: Client;
 let worker: Worker;
 let working: Promise<void>;
 let store: Store;
+let metricsAddress: string;
 let recipe: Recipe;
 let corpus: ArtefactRef;
 const s3Clients: ReturnType<typeof createS3Client>[] = [];
@@ -26,7 +28,9 @@ const s3Clients: ReturnType<typeof createS3Client>[] = [];
 beforeAll(async () => {
   Runtime.install({ logger: new DefaultLogger('ERROR') });
   const base = await smallBase();
-  stack = await startTestStack(['temporal', 's3', 'gpu']);
+  const [metricsPort] = await freePorts(1);
+  metricsAddress = `127.0.0.1:${metricsPort ?? 0}`;
+  stack = await startTestStack(['temporal', 's3', 'gpu'], { RATCHET_METRICS_ADDRESS: metricsAddress });
   const address = stack.env['TEMPORAL_ADDRESS'] ?? '';
   client = new Client({ connection: await Connection.connect({ address }) });
   worker = await Worker.create({
@@ -90,4 +94,10 @@ test('SIGKILL of the worker: the next one goes on after the heartbeat timeout', 
   const result = await handle.result();
   expect(result).toMatchObject({ steps: 120, losses: 1 });
   expect(result.stepsRedone).toBeLessThanOrEqual(2 * recipe.phaseA.checkpointEverySteps);
+  // Silent for the heartbeat timeout of 5 s at least, and not much of the worker's life before it counts as waiting.
+  expect(result.ledger).toMatchObject({ lost: 1, byKind: { 'host-lost': 1 }, stepsRedone: result.stepsRedone });
+  expect(result.ledger?.secondsToNextStep).toBeGreaterThan(3.5);
+  const metrics = await (await fetch(`http://${metricsAddress}/metrics`)).text();
+  expect(metrics).toMatch(/^ratchet_preemptions_total\{[^}]*phase="A"[^}]*run="lost"[^}]*\} 1$/m);
+  expect(metrics).toMatch(/^ratchet_recovery_seconds_count\{[^}]*run="lost"[^}]*\} 1$/m);
 });

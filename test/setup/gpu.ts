@@ -4,6 +4,7 @@ import { join } from 'node:path';
 import { promisify } from 'node:util';
 import { MockActivityEnvironment } from '@temporalio/testing';
 import type { GpuActivities, TrainerProgress } from '../../activities/contract.ts';
+import type { MetricMeter, MetricTags } from '@temporalio/common';
 import { createGpuActivities } from '../../activities/gpu-activities.ts';
 import { createLog, temporalLogger } from '../../activities/logging.ts';
 import type { Store } from '../../activities/store/store.ts';
@@ -60,6 +61,22 @@ export function newHost(s3: TestS3, trainer: TrainerServer, store: Store = s3.ne
   };
 }
 
+export type RecordedMetric = { name: string; value: number; tags: MetricTags };
+
+function recordingMeter(into: RecordedMetric[], own: MetricTags = {}): MetricMeter {
+  const metric = <Kind extends string, Value extends string>(name: string, kind: Kind, valueType: Value) => {
+    const record = (value: number, tags: MetricTags = {}) => into.push({ name, value, tags: { ...own, ...tags } });
+    const made = { name, kind, valueType, add: record, record, set: record, withTags: () => made };
+    return made;
+  };
+  return {
+    createCounter: (name) => metric(name, 'counter', 'int'),
+    createHistogram: (name, valueType = 'int') => metric(name, 'histogram', valueType),
+    createGauge: (name, valueType = 'int') => metric(name, 'gauge', valueType),
+    withTags: (tags) => recordingMeter(into, { ...own, ...tags }),
+  };
+}
+
 /** A run of an activity that the test can watch and cancel. */
 export function startActivity<Input, Output>(
   activity: (input: Input) => Promise<Output>,
@@ -69,11 +86,14 @@ export function startActivity<Input, Output>(
   result: Promise<Output>;
   beats: TrainerProgress[];
   until: (reached: (p: TrainerProgress) => boolean) => Promise<TrainerProgress>;
+  /** What the activity recorded on its metric meter. */
+  metrics: RecordedMetric[];
   cancel: () => void;
 } {
+  const metrics: RecordedMetric[] = [];
   const environment = new MockActivityEnvironment(
     { heartbeatDetails: previous, attempt: previous ? 2 : 1 },
-    { logger: temporalLogger(quiet) },
+    { logger: temporalLogger(quiet), metricMeter: recordingMeter(metrics) },
   );
   const beats: TrainerProgress[] = [];
   environment.on('heartbeat', (details: TrainerProgress) => beats.push({ ...details }));
@@ -94,6 +114,7 @@ export function startActivity<Input, Output>(
   return {
     result,
     beats,
+    metrics,
     until,
     cancel: () => {
       environment.cancel();
@@ -127,5 +148,6 @@ export const smallRecipe = (base: string, changes: Record<string, unknown> = {})
     phaseC: { batchSize: 4, maxLength: 128, checkpointEverySteps: 5, stages: [{ epochs: 1, beta: 0.1 }] },
     drafts: { maxNewTokens: 24, batchSize: 8 },
     evaluation: { maxNewTokens: 24, batchSize: 8 },
+    budget: { gpuHourUsd: 1.5 },
     ...changes,
   });
