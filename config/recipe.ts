@@ -287,6 +287,15 @@ export const Recipe = z.strictObject({
         .min(0)
         .default(10)
         .describe('Retries after infrastructure errors, with back-off.'),
+      keepCheckpoints: z
+        .int()
+        .min(1)
+        .default(2)
+        .describe('Newest checkpoints kept while a training runs; the one with the lowest held-out loss stays beside.'),
+      preemptionNotice: z
+        .enum(['none', 'aws', 'gcp'])
+        .default('none')
+        .describe('Cloud whose metadata service is asked, while a training runs, whether this host is about to go.'),
     })
     .prefault({}),
   tracking: z

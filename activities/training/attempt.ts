@@ -9,13 +9,13 @@ import { failureType } from '../failure.ts';
 import type { Log } from '../logging.ts';
 import type { Account } from './account.ts';
 import type { GpuDeps } from './gpu-deps.ts';
+import { endWithin, trackPace } from './grace.ts';
+import type { Pace } from './grace.ts';
 import { attemptFolder, checkpointsIn, findResumable } from './resume.ts';
 import { runJob } from './run-job.ts';
 import type { JobOutcome } from './run-job.ts';
 import type { Supervision } from './supervision.ts';
 
-/** Checkpoints that stay in S3 per training: the newest, and one to fall back to. */
-const KEEP_CHECKPOINTS = 2;
 const METRICS = 'metrics.jsonl';
 
 /** One step or eval event, as it stands in the metrics artefact. */
@@ -29,12 +29,21 @@ export type AttemptOptions = {
   supervision: Supervision;
   stallMs: number;
   account: Account;
+  /** Newest checkpoints that stay in S3, beside the best. */
+  keepCheckpoints: number;
   /** Between two looks at whether the lease is still held. */
   leaseCheckMs: number;
   log: Log;
 };
 
-export type AttemptEnd = { outcome: JobOutcome; metrics: MetricsRow[]; queue: UploadQueue; adapter: string };
+export type AttemptEnd = {
+  outcome: JobOutcome;
+  metrics: MetricsRow[];
+  queue: UploadQueue;
+  adapter: string;
+  /** Why a notice was not answered with a save; see grace.ts. */
+  skippedSave: string | null;
+};
 
 /**
  * One attempt: goes on from the newest checkpoint, runs the trainer, sends checkpoints to S3 behind it. Returns however
@@ -49,7 +58,7 @@ export async function runAttempt(deps: GpuDeps, options: AttemptOptions): Promis
   const queue = uploadBehind(deps, options);
   if (resume !== null) {
     log.info(`going on from step ${resume.step}`, { from: resume.local ? 'this host' : 'S3' });
-    if (resume.local) queue.add(resume);
+    if (resume.local) queue.add({ ...resume, evalLoss: lastEvalLoss(metrics) });
   }
   await mkdir(place.outputDir, { recursive: true });
   const jobFile = join(folder, 'job.json');
@@ -59,23 +68,25 @@ export async function runAttempt(deps: GpuDeps, options: AttemptOptions): Promis
   );
 
   account.began(resume?.step ?? 0);
-  const follow = followEvents({ ...options, metrics, queue });
+  const pace = trackPace();
+  const follow = followEvents({ ...options, metrics, queue, pace });
+  const ending = endWithin(deps.graceMs, supervision, pace);
   const stopWatching = watchLease(options);
   try {
     const socket = await deps.trainer.socket();
-    const { stop, kill } = supervision;
+    const { stop, kill } = ending;
     const limits = { stop, kill, graceMs: deps.graceMs, stallMs: options.stallMs };
     const outcome = await runJob(socket, jobFile, { onEvent: follow.onEvent, ...limits });
     await follow.settled();
-    return { outcome, metrics, queue, adapter: join(place.outputDir, 'adapter') };
+    return { outcome, metrics, queue, adapter: join(place.outputDir, 'adapter'), skippedSave: ending.skipped() };
   } finally {
     stopWatching();
   }
 }
 
-function uploadBehind(deps: GpuDeps, { lease, supervision, log }: AttemptOptions): UploadQueue {
+function uploadBehind(deps: GpuDeps, { lease, keepCheckpoints, supervision, log }: AttemptOptions): UploadQueue {
   return createUploadQueue({
-    commit: (saved) => commitCheckpoint(deps.store, lease, saved, { keep: KEEP_CHECKPOINTS }),
+    commit: (saved) => commitCheckpoint(deps.store, lease, saved, { keep: keepCheckpoints }),
     superseded: (saved) => void rm(saved.directory, { recursive: true, force: true }),
     lost: () => {
       supervision.end('lease-lost');
@@ -104,7 +115,7 @@ function watchLease({ lease, supervision, leaseCheckMs, log }: AttemptOptions): 
 }
 
 /** Turns events into heartbeats, metrics and uploads. Checkpoints are handled in order, one after the other. */
-function followEvents(options: AttemptOptions & { metrics: MetricsRow[]; queue: UploadQueue }) {
+function followEvents(options: AttemptOptions & { metrics: MetricsRow[]; queue: UploadQueue; pace: Pace }) {
   const { account, supervision, metrics, queue, log } = options;
   let saving: Promise<unknown> = Promise.resolve();
   let first: { step: number; time: number } | null = null;
@@ -123,6 +134,7 @@ function followEvents(options: AttemptOptions & { metrics: MetricsRow[]; queue: 
   };
   const onEvent = (event: TrainerEvent): void => {
     account.seen(event.event === 'step' ? event.step : null);
+    options.pace.seen(event);
     if (event.event === 'started') {
       supervision.report({ done: event.resumedStep ?? 0, total: event.totalSteps ?? 0 });
       log.info('trainer started', {
@@ -135,12 +147,13 @@ function followEvents(options: AttemptOptions & { metrics: MetricsRow[]; queue: 
     else if (event.event === 'warning') log.warn(`trainer: ${event.message}`, { code: event.code });
     else if (event.event === 'checkpoint') {
       const { step, path: directory } = event;
+      const evalLoss = lastEvalLoss(metrics);
       const rows = metrics.map((row) => `${JSON.stringify(row)}\n`).join('');
       saving = saving
         .then(() => writeFile(join(directory, METRICS), rows))
         .then(
           () => {
-            queue.add({ step, directory });
+            queue.add({ step, directory, evalLoss });
           },
           (error: unknown) => log.warn(`checkpoint of step ${step} cannot be read`, { reason: String(error) }),
         );
@@ -148,6 +161,9 @@ function followEvents(options: AttemptOptions & { metrics: MetricsRow[]; queue: 
   };
   return { onEvent, settled: () => saving };
 }
+
+const lastEvalLoss = (metrics: readonly MetricsRow[]): number | null =>
+  metrics.findLast(({ event }) => event === 'eval')?.loss ?? null;
 
 /** Metrics up to a checkpoint's step; none where the trainer was lost before they were added to it. */
 async function readMetrics(checkpoint: string, step: number): Promise<MetricsRow[]> {

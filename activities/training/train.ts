@@ -2,10 +2,11 @@ import { rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import { randomUUID } from 'node:crypto';
 import { z } from 'zod';
-import type { Recipe } from '../../config/recipe.ts';
+import { Recipe } from '../../config/recipe.ts';
 import type { DpoJob, SftJob } from '../../config/trainer-job.ts';
 import { canonicalJson } from '../../domain/canonical.ts';
 import { lossKinds } from '../../domain/ledger.ts';
+import { finishTraining } from '../checkpoints/checkpoints.ts';
 import { openLease, readLease } from '../checkpoints/lease.ts';
 import type { Lease } from '../checkpoints/lease.ts';
 import type { Scope, TrainingResult } from '../contract.ts';
@@ -18,11 +19,14 @@ import { accounted, openAccount } from './account.ts';
 import type { Account } from './account.ts';
 import { processName, scopeFolder, scopePrefix } from './gpu-deps.ts';
 import type { GpuDeps } from './gpu-deps.ts';
+import { watchHost } from './host-notice.ts';
 import { failureOfJob } from './job-failure.ts';
 import { halved } from './jobs.ts';
 import type { MicroBatch, Place } from './jobs.ts';
 import { failureOfStop, supervise } from './supervision.ts';
 import type { Kept, Supervision } from './supervision.ts';
+
+const Reliability = Recipe.shape.reliability;
 
 export type Training = {
   scope: Scope;
@@ -54,6 +58,10 @@ export async function train(deps: GpuDeps, training: Training): Promise<Training
   if (finished !== null) return finished;
 
   const supervision = supervise(training.kind, label, deps.notice);
+  const stopWatching = watchHost({
+    ...{ cloud: Reliability.parse(training.recipe.reliability).preemptionNotice, addresses: deps.metadata },
+    ...{ onNotice: deps.giveNotice, log: deps.log },
+  });
   try {
     const jobFor = await training.prepare();
     const early = supervision.reason();
@@ -66,7 +74,8 @@ export async function train(deps: GpuDeps, training: Training): Promise<Training
     const { microBatch } = lease.record();
     // Without the epoch: the adapter's provenance names the job, and must not tell how often it was interrupted.
     const id = `${scope.run}/${label}`;
-    const { heartbeatSeconds, stallSeconds } = training.recipe.reliability;
+    // A run that an older version began has a recipe without the newer fields.
+    const { heartbeatSeconds, stallSeconds, keepCheckpoints } = Reliability.parse(training.recipe.reliability);
     const account = openAccount({
       ...{ store: deps.store, lease, supervision, log },
       tags: { run: scope.run, phase: scope.phase },
@@ -74,7 +83,7 @@ export async function train(deps: GpuDeps, training: Training): Promise<Training
     });
     const result = await accounted(account, async () => {
       const attempt = await runAttempt(deps, {
-        ...{ lease, trainingFolder, account, supervision, log },
+        ...{ lease, trainingFolder, account, supervision, keepCheckpoints, log },
         jobFor: (place) => jobFor({ id, ...place }, microBatch),
         stallMs: stallSeconds * 1000,
         leaseCheckMs: heartbeatSeconds * 500,
@@ -85,6 +94,7 @@ export async function train(deps: GpuDeps, training: Training): Promise<Training
     if (!deps.keepWork) await rm(trainingFolder, { recursive: true, force: true });
     return result;
   } finally {
+    stopWatching();
     supervision.finish();
   }
 }
@@ -115,7 +125,7 @@ async function commitResult(
     ...(await account.totals()),
     losses: lease.epoch - 1,
   };
-  await lease.update((record) => ({ ...record, final }));
+  await finishTraining(store, lease, final);
   return final;
 }
 
@@ -125,7 +135,7 @@ async function failureOf(
   training: Training,
   lease: Lease,
   supervision: Supervision,
-  { outcome, metrics, queue }: AttemptEnd,
+  { outcome, metrics, queue, skippedSave }: AttemptEnd,
 ): Promise<Error> {
   const log = deps.log.child({ run: training.scope.run, phase: training.scope.phase });
   await queue
@@ -133,7 +143,8 @@ async function failureOf(
     .catch((error: unknown) => log.warn('the newest checkpoint stays on this host', { reason: String(error) }));
   const kept = keptOf(lease);
   const reason = supervision.reason();
-  if (reason !== null) return failureOfStop(reason, kept);
+  if (skippedSave !== null) log.warn(`${skippedSave}: kept ${kept === null ? 'nothing' : `step ${kept.step}`}`);
+  if (reason !== null) return failureOfStop(reason, kept, skippedSave);
   const named = failureOfJob(outcome, [{ kept }]);
   if (named.type === 'OutOfMemory') return withLessMemory(training, lease, named);
   if (named.type !== 'Diverged') return named;

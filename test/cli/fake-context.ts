@@ -79,6 +79,7 @@ export async function ratchet(line: string[], fakes: Fakes = {}): Promise<Ran> {
       uiAddress: () => 'http://127.0.0.1:8233',
     },
     writeReport: refuse('a report'),
+    sweep: refuse('a sweep'),
     storedState: () => Promise.resolve(null),
     interrupt: () => new AbortController().signal,
     question: (prompt) => {

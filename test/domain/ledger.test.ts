@@ -56,7 +56,9 @@ describe('losses', () => {
       { epoch: 1, kind: 'host-lost', secondsToNextStep: null, stepsRedone: 0, secondsRedoing: 0 },
     ]);
     // The second attempt is still loading: the loss counts, its waiting is not over.
-    expect(lossesOf([first, second], 2)).toMatchObject([{ secondsToNextStep: null, stepsRedone: 6, secondsRedoing: 12 }]);
+    expect(lossesOf([first, second], 2)).toMatchObject([
+      { secondsToNextStep: null, stepsRedone: 6, secondsRedoing: 12 },
+    ]);
     // One step has no pace; the successor's is taken.
     const single = attempt(1, { resumed: 0, reached: 1, startedAt: 0, firstStepAt: 5, lastStepAt: 5, aliveAt: 6 });
     const paced = attempt(2, { resumed: 0, reached: 11, startedAt: 10, firstStepAt: 12, lastStepAt: 42 });

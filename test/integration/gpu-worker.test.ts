@@ -1,4 +1,4 @@
-import { readFileSync } from 'node:fs';
+import { existsSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { Client, Connection } from '@temporalio/client';
 import { DefaultLogger, NativeConnection, Runtime, Worker } from '@temporalio/worker';
@@ -10,8 +10,10 @@ import type { Store } from '../../activities/store/store.ts';
 import { readEnvironment } from '../../config/environment.ts';
 import type { Recipe } from '../../config/recipe.ts';
 import type { ArtefactRef } from '../../domain/records.ts';
-import { readyFile } from '../../infra/embedded/records.ts';
+import { liveRecord, readyFile } from '../../infra/embedded/records.ts';
 import { freePorts } from '../setup/free-ports.ts';
+import { startMetadataServer } from '../setup/metadata-server.ts';
+import type { MetadataServer } from '../setup/metadata-server.ts';
 import { smallBase, smallRecipe } from '../setup/gpu.ts';
 import { startTestStack } from '../setup/stack.ts';
 
@@ -21,6 +23,7 @@ let worker: Worker;
 let working: Promise<void>;
 let store: Store;
 let metricsAddress: string;
+let cloud: MetadataServer;
 let recipe: Recipe;
 let corpus: ArtefactRef;
 const s3Clients: ReturnType<typeof createS3Client>[] = [];
@@ -30,7 +33,10 @@ beforeAll(async () => {
   const base = await smallBase();
   const [metricsPort] = await freePorts(1);
   metricsAddress = `127.0.0.1:${metricsPort ?? 0}`;
-  stack = await startTestStack(['temporal', 's3', 'gpu'], { RATCHET_METRICS_ADDRESS: metricsAddress });
+  cloud = await startMetadataServer();
+  stack = await startTestStack(['temporal', 's3', 'gpu'], {
+    ...{ RATCHET_METRICS_ADDRESS: metricsAddress, GCE_METADATA_HOST: cloud.host },
+  });
   const address = stack.env['TEMPORAL_ADDRESS'] ?? '';
   client = new Client({ connection: await Connection.connect({ address }) });
   worker = await Worker.create({
@@ -56,11 +62,13 @@ afterAll(async () => {
   await client.connection.close();
   for (const s3 of s3Clients) s3.destroy();
   await stack.stop();
+  await cloud.stop();
 });
 
-const startTraining = (run: string) => {
+const startTraining = (run: string, reliability: Partial<Recipe['reliability']> = {}) => {
   const scope = { run, phase: 'A', attempt: 1 };
-  const args = [{ scope, recipe, phase: 'A', corpus, heldOut: null, adapter: null }];
+  const changed = { ...recipe, reliability: { ...recipe.reliability, ...reliability } };
+  const args = [{ scope, recipe: changed, phase: 'A', corpus, heldOut: null, adapter: null }];
   return client.workflow.start<(input: unknown) => Promise<TrainingResult>>('oneTraining', {
     taskQueue: 'test',
     workflowId: run,
@@ -85,6 +93,24 @@ test('SIGTERM in the middle of a training: the next worker goes on and no step i
   const result = await handle.result();
   expect(pidOfWorker()).not.toBe(before);
   expect(result).toMatchObject({ steps: 120, losses: 1, stepsRedone: 0 });
+});
+
+test('what the cloud says of the host: handed over, and the worker stays without taking more work', async () => {
+  const handle = await startTraining('spot', { preemptionNotice: 'gcp' });
+  await untilCheckpoint('spot');
+  const worker = pidOfWorker();
+  cloud.setGoing(true);
+  // It takes the ready file away when it polls no more, and is not started again, for it still runs.
+  await expect.poll(() => existsSync(readyFile(stack.home, 'gpu'))).toBe(false);
+  await expect
+    .poll(async () => (await handle.describe()).raw.pendingActivities?.[0]?.lastFailure?.message ?? '')
+    .toMatch(/told to go/);
+  expect(() => process.kill(worker, 0)).not.toThrow();
+  expect(liveRecord(stack.home, 'gpu')?.pid).toBe(worker);
+  // The host goes; the next one is another.
+  cloud.setGoing(false);
+  process.kill(worker, 'SIGTERM');
+  expect(await handle.result()).toMatchObject({ steps: 120, losses: 1, stepsRedone: 0 });
 });
 
 test('SIGKILL of the worker: the next one goes on after the heartbeat timeout', async () => {

@@ -9,6 +9,7 @@ import { createGpuActivities } from '../../activities/gpu-activities.ts';
 import { createLog, temporalLogger } from '../../activities/logging.ts';
 import type { Store } from '../../activities/store/store.ts';
 import { sha256 } from '../../activities/store/files.ts';
+import type { GpuDeps } from '../../activities/training/gpu-deps.ts';
 import { createTrainerServer } from '../../activities/training/trainer-server.ts';
 import type { TrainerServer } from '../../activities/training/trainer-server.ts';
 import { projectRoot, readEnvironment } from '../../config/environment.ts';
@@ -47,17 +48,27 @@ const quiet = createLog({ service: 'test', level: process.env['RATCHET_LOG_LEVEL
 quiet.silent = process.env['RATCHET_LOG_LEVEL'] === undefined;
 
 /** @param store of this host; default: one with an empty cache */
-export function newHost(s3: TestS3, trainer: TrainerServer, store: Store = s3.newStore()): TestHost {
+export function newHost(
+  s3: TestS3,
+  trainer: TrainerServer,
+  store: Store = s3.newStore(),
+  more: Partial<Pick<GpuDeps, 'graceMs' | 'metadata'>> = {},
+): TestHost {
   const notice = new AbortController();
   const workDir = s3.newFolder();
   const bases = { tiny: s3.newFolder() };
-  const deps = { store, trainer, workDir, bases, log: quiet, notice: notice.signal, graceMs: 20_000, keepWork: false };
+  const giveNotice = (): void => {
+    notice.abort();
+  };
+  const metadata = { aws: 'http://127.0.0.1:9', gcp: 'http://127.0.0.1:9' };
+  const deps: GpuDeps = {
+    ...{ store, trainer, workDir, bases, log: quiet, notice: notice.signal, giveNotice, metadata },
+    ...{ graceMs: 20_000, keepWork: false, ...more },
+  };
   return {
     activities: createGpuActivities(deps),
     workDir,
-    giveNotice: () => {
-      notice.abort();
-    },
+    giveNotice,
   };
 }
 
