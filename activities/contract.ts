@@ -8,6 +8,7 @@ import type {
   EvaluationSummary,
   PhaseName,
 } from '../domain/records.ts';
+import type { TrainingLedger } from '../domain/ledger.ts';
 import type { ProgrammeState, RunStart } from '../domain/programme.ts';
 
 /**
@@ -147,6 +148,8 @@ export type TrainingResult = {
   stepsRedone: number;
   /** Attempts lost before this one finished. */
   losses: number;
+  /** What these cost; not in results of older versions. */
+  ledger?: TrainingLedger | undefined;
 };
 
 /** Heartbeat details of a GPU activity; `ratchet watch` reads them from the pending activity. */
@@ -161,6 +164,11 @@ export type TrainerProgress = {
   /** Newest whole checkpoint in S3; a hint, the manifests are the truth. */
   checkpointStep?: number;
   startedAt: number;
+  /** Unix milliseconds of this heartbeat: the last sign of life, for the attempt that comes after a loss. */
+  at?: number;
+  /** Trainings: which attempt by the lease's count, and what the attempts before it cost. */
+  epoch?: number;
+  ledger?: TrainingLedger;
 };
 
 export type ResolvedRecipe = {

@@ -1,3 +1,4 @@
+import type { SweepOptions, SweepReport } from '../activities/checkpoints/sweep.ts';
 import type { ProgrammeState } from '../domain/programme.ts';
 import type { Check, Environment, StackEvent } from '../infra/embedded/index.ts';
 import type { Programmes } from './temporal/programmes.ts';
@@ -31,6 +32,8 @@ export type Context = {
   writeReport: (state: ProgrammeState) => Promise<string>;
   /** State of a run that Temporal no longer knows, from the bucket; null if there is none. */
   storedState: (run: string) => Promise<ProgrammeState | null>;
+  /** Frees what lost attempts left in the bucket. */
+  sweep: (options: SweepOptions) => Promise<SweepReport>;
   /** Aborts at the first Ctrl-C; the second one ends the process at once. */
   interrupt: () => AbortSignal;
   /** Asks one question on the terminal; rejects when the signal aborts. */

@@ -41,6 +41,8 @@ export function processContext(env: Environment): Context {
         env,
         async (store) => ((await store.getJson(`runs/${run}/state.json`))?.value as ProgrammeState | undefined) ?? null,
       ),
+    sweep: (options) =>
+      withStore(env, async (store) => (await import('../activities/checkpoints/sweep.ts')).sweep(store, options)),
     interrupt: interruptSignal,
     question: async (prompt, signal) => {
       const lines = createInterface({ input: process.stdin, output: process.stdout });

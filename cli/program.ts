@@ -7,6 +7,7 @@ import { addReport } from './commands/report.ts';
 import { addRun } from './commands/run.ts';
 import { addDoctor, addDown, addUp } from './commands/stack.ts';
 import { addStatus } from './commands/status.ts';
+import { addSweep } from './commands/sweep.ts';
 import { addWatch } from './commands/watch.ts';
 import { exitCodes } from './exit-codes.ts';
 import type { ExitCode } from './exit-codes.ts';
@@ -21,6 +22,7 @@ const commands = [
   addDecide,
   addCancel,
   addReport,
+  addSweep,
   addRecipes,
   addValidate,
   addUp,

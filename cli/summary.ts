@@ -1,7 +1,10 @@
+import { gpuHourUsdOf } from '../activities/reports/collect-losses.ts';
 import { headlineOf } from '../activities/reports/headline.ts';
+import { lossWords } from '../activities/reports/loss-words.ts';
 import { count, duration, usd } from '../activities/reports/quantities.ts';
 import { oneLine } from '../activities/reports/visible-text.ts';
 import { percent, percentRange } from '../domain/figures.ts';
+import { runLedger } from '../domain/ledger.ts';
 import type { EvaluationSummary } from '../domain/records.ts';
 import type { ProgrammeState } from '../domain/programme.ts';
 import { wilson } from '../domain/statistics.ts';
@@ -31,6 +34,7 @@ export function summary(state: ProgrammeState, paint: Paint): string[] {
   ];
   const elapsed = (Date.parse(state.finishedAt ?? state.startedAt) - Date.parse(state.startedAt)) / 1000;
   const { teacherUsd, teacherCalls, gpuSeconds } = state.spent;
+  const ledger = runLedger(state.phases, [], gpuHourUsdOf(state.recipe));
   const simulated = state.teacher !== null && /simulated/iu.test(state.teacher.name);
   return [
     `${paint.strong(oneLine(state.run, 80))} (${oneLine(state.recipeName, 40)}): ${stageTone(state, paint)}${state.conclusion === null ? '' : ` – ${oneLine(state.conclusion, 400)}`}`,
@@ -39,6 +43,7 @@ export function summary(state: ProgrammeState, paint: Paint): string[] {
     '',
     `Time     ${state.finishedAt === null ? 'under way' : duration(elapsed)}, of which ${duration(gpuSeconds)} on the training device`,
     `Cost     ${usd(teacherUsd)} for ${count(teacherCalls)} teacher calls${simulated ? paint.unsure(' (the teacher was simulated)') : ''}`,
+    ...(ledger.lost === 0 ? [] : [`Losses   ${lossWords(ledger)}`]),
     `Report   ${state.report === null ? 'none yet' : state.report.path}`,
   ];
 }

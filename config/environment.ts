@@ -37,6 +37,14 @@ const Environment = z.object({
     .positive('must be a number of seconds above 0')
     .default(25)
     .describe("From SIGTERM until a GPU worker gives its trainer up; keep it below the supervisor's own limit."),
+  AWS_EC2_METADATA_SERVICE_ENDPOINT: z
+    .url()
+    .default('http://169.254.169.254')
+    .describe('Where AWS says that a host is about to go (reliability.preemptionNotice: aws).'),
+  GCE_METADATA_HOST: z
+    .string()
+    .default('metadata.google.internal')
+    .describe('The same of Google Cloud: a host, with a port if need be.'),
   RATCHET_LOG_LEVEL: z
     .enum(['error', 'warn', 'info', 'debug'])
     .default('info')
@@ -79,6 +87,7 @@ export type Surroundings = {
   graceMs: number;
   keepWork: boolean;
   metricsAddress: string | undefined;
+  metadata: { aws: string; gcp: string };
   logLevel: 'error' | 'warn' | 'info' | 'debug';
   s3: {
     region: string;
@@ -111,6 +120,10 @@ export function readEnvironment(env: Readonly<Record<string, string | undefined>
     graceMs: values.RATCHET_GRACE_SECONDS * 1000,
     keepWork: values.RATCHET_KEEP_WORK,
     metricsAddress: values.RATCHET_METRICS_ADDRESS,
+    metadata: {
+      aws: values.AWS_EC2_METADATA_SERVICE_ENDPOINT.replace(/\/$/, ''),
+      gcp: `http://${values.GCE_METADATA_HOST}`,
+    },
     logLevel: values.RATCHET_LOG_LEVEL,
     s3: {
       region: values.AWS_REGION,

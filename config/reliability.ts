@@ -14,4 +14,13 @@ export const Reliability = z.strictObject({
     .min(0)
     .default(60)
     .describe('A finished training or a paid answer waits so long for S3 before its activity fails.'),
+  keepCheckpoints: z
+    .int()
+    .min(1)
+    .default(2)
+    .describe('Newest checkpoints kept while a training runs; the one with the lowest held-out loss stays beside.'),
+  preemptionNotice: z
+    .enum(['none', 'aws', 'gcp'])
+    .default('none')
+    .describe('Cloud whose metadata service is asked, while a training runs, whether this host is about to go.'),
 });

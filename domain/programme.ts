@@ -1,4 +1,5 @@
 import type { Decision, GateEvidence, GateName, Remedies } from './gate-types.ts';
+import type { TrainingLedger } from './ledger.ts';
 import type { ArtefactRef, DataReport, EvaluationName, EvaluationSummary, PhaseName } from './records.ts';
 
 /** Input of the `selfImprovement` workflow: what `temporal` and `tctl` send as plain JSON. */
@@ -45,6 +46,8 @@ export type PhaseAttempt = {
   gpuSeconds: number;
   stepsRedone: number;
   losses: number;
+  /** What the losses cost; not in runs of older versions. */
+  ledger?: TrainingLedger | undefined;
   evidence: GateEvidence | null;
   outcome: 'promoted' | 'promoted-by-override' | 'rejected' | 'pending';
 };

@@ -8,8 +8,8 @@ import { runWorker } from './process.ts';
 const TRAINER_SHARE = 0.6;
 
 /** The GPU worker: one job at a time, by a trainer that stays warm between jobs. */
-await runWorker('gpu', async ({ surroundings, log, store, notice }) => {
-  const { home, tinyBase, graceMs, python, keepWork } = surroundings;
+await runWorker('gpu', async ({ surroundings, log, store, notice, giveNotice }) => {
+  const { home, tinyBase, graceMs, python, keepWork, metadata } = surroundings;
   const bases = { tiny: tinyBase };
   const preload = await resolveBase(store, bases, surroundings.preloadBase ?? 'builtin:tiny');
   const trainer = createTrainerServer({ python, preload, log });
@@ -27,6 +27,8 @@ await runWorker('gpu', async ({ surroundings, log, store, notice }) => {
       bases,
       log,
       notice,
+      giveNotice,
+      metadata,
       keepWork,
       graceMs: graceMs * TRAINER_SHARE,
     }),

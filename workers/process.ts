@@ -20,6 +20,8 @@ export type ProcessParts = {
   store: Store;
   /** Aborted when the process is told to end; work in progress should come to a good end. */
   notice: AbortSignal;
+  /** This host is about to go: as a notice, but the process stays, so that nobody starts another one here. */
+  giveNotice: (why: string) => void;
 };
 
 /** What makes one worker unlike another. */
@@ -35,6 +37,17 @@ export type WorkerParts = {
   /** Ends what the worker's parts hold, after the last activity. */
   close?: () => void | Promise<void>;
 };
+
+/** The SDK's own buckets are for milliseconds; these are for seconds, and the last for dollars. */
+const seconds = [0.5, 1, 2, 5, 10, 20, 30, 60, 120, 300, 600, 1800, 3600];
+const histogramBucketOverrides = {
+  ratchet_recovery_seconds: seconds,
+  ratchet_gpu_lost_seconds: seconds,
+  ratchet_gpu_lost_usd: [0.001, 0.01, 0.1, 0.5, 1, 5, 10, 50],
+};
+
+/** A host that was told to go does so within minutes; if it does not, the worker ends and may be started again. */
+const HOST_GOES_WITHIN_MS = 600_000;
 
 /** How long a worker waits for a Temporal server that is not there (yet). */
 const CONNECT_WITHIN_MS = 120_000;
@@ -71,13 +84,16 @@ async function runToEnd(
   assemble: (parts: ProcessParts) => WorkerParts | Promise<WorkerParts>,
 ): Promise<void> {
   const surroundings = readEnvironment();
-  const notice = noticeOfEnd(log);
+  const end = noticeOfEnd(log);
+  const { notice } = end;
   Runtime.install({
     logger: temporalLogger(log),
     shutdownSignals: [],
     telemetryOptions: {
       ...(surroundings.metricsAddress !== undefined && {
-        metrics: { prometheus: { bindAddress: surroundings.metricsAddress } },
+        metrics: {
+          prometheus: { bindAddress: surroundings.metricsAddress, histogramBucketOverrides },
+        },
       }),
       logging: { filter: { core: 'WARN', other: 'ERROR' }, forward: {} },
     },
@@ -86,10 +102,14 @@ async function runToEnd(
   const store = createStore({ client, bucket: surroundings.bucket, cacheDir: join(surroundings.home, 'cache') });
   const { connection, namespace } = await connectToTemporal(log, notice);
   try {
-    const parts = await assemble({ surroundings, log, store, notice });
+    const parts = await assemble({ surroundings, log, store, notice, giveNotice: end.giveNotice });
     const worker = await Worker.create({ connection, namespace, ...optionsOf(parts) });
     await poll(worker, parts.taskQueue, surroundings, log, notice);
     await parts.close?.();
+    if (!end.told.aborted) {
+      log.info('this host goes: no more work is taken here');
+      await delay(HOST_GOES_WITHIN_MS, undefined, { signal: end.told }).catch(() => undefined);
+    }
   } finally {
     await connection.close();
     client.destroy();
@@ -143,16 +163,25 @@ function writeReadyFile(file: string): void {
   renameSync(partial, file);
 }
 
-/** SIGTERM (also what Kubernetes and a preempted host send) and SIGINT, as one signal that is given once. */
-function noticeOfEnd(log: Log): AbortSignal {
+/**
+ * SIGTERM (also what Kubernetes and a preempted host send) and SIGINT, and what the cloud says of this host, as one
+ * notice that is given once. `told`: by a signal to this process.
+ */
+function noticeOfEnd(log: Log): { notice: AbortSignal; told: AbortSignal; giveNotice: (why: string) => void } {
   const controller = new AbortController();
+  const told = new AbortController();
   for (const signal of ['SIGTERM', 'SIGINT'] as const) {
     process.on(signal, () => {
       if (!controller.signal.aborted) log.info(`${signal}: finishing what is in hand`);
+      told.abort();
       controller.abort();
     });
   }
-  return controller.signal;
+  const giveNotice = (why: string): void => {
+    log.warn(`${why}: finishing what is in hand`);
+    controller.abort();
+  };
+  return { notice: controller.signal, told: told.signal, giveNotice };
 }
 
 async function connectToTemporal(

@@ -1,6 +1,7 @@
 import { defineQuery, defineSignal, defineUpdate } from '@temporalio/workflow';
 import { defineSearchAttributeKey, SearchAttributeType } from '@temporalio/common';
 import type { Decision, DecisionInput, GateEvidence } from '../domain/gate-types.ts';
+import type { TrainingLedger } from '../domain/ledger.ts';
 import type { ProgrammeState } from '../domain/programme.ts';
 
 /** Answer of the `gates` query: the open gate with its evidence, and everything decided so far. */
@@ -22,6 +23,8 @@ export const decideUpdate = defineUpdate<Decision, [DecisionInput]>('decide');
 export const refusalSignal = defineSignal<[unknown, string]>('recordRefusal');
 /** Whole state of the run; small plain JSON. */
 export const statusQuery = defineQuery<ProgrammeState>('status');
+/** Of a phase: what losses cost its training, once that has ended. */
+export const ledgerQuery = defineQuery<TrainingLedger | null>('ledger');
 /** See {@link GatesView}. */
 export const gatesQuery = defineQuery<GatesView>('gates');
 

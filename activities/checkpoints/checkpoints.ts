@@ -2,7 +2,7 @@ import { rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import { failureType } from '../failure.ts';
 import type { Log } from '../logging.ts';
-import { getFolder, putFolder } from '../store/folders.ts';
+import { MANIFEST, getFolder, putFolder } from '../store/folders.ts';
 import type { Store } from '../store/store.ts';
 import type { Checkpoint, Lease, LeaseRecord } from './lease.ts';
 
@@ -14,9 +14,16 @@ export const checkpointPrefix = (prefix: string, epoch: number, step: number): s
 const byStep = (a: Checkpoint, b: Checkpoint): number => a.step - b.step || a.epoch - b.epoch;
 
 const withCheckpoint = (record: LeaseRecord, added: Checkpoint, keep: number): LeaseRecord => {
-  const others = record.checkpoints.filter(({ step, epoch }) => step !== added.step || epoch !== added.epoch);
-  return { ...record, checkpoints: [...others, added].sort(byStep).slice(-keep) };
+  const others = record.checkpoints.filter((other) => !same(other, added));
+  return { ...record, checkpoints: keepers([...others, added].sort(byStep), keep) };
 };
+
+/** The last `keep`, and the best before them: the first one after the lowest held-out loss was measured. */
+function keepers(checkpoints: readonly Checkpoint[], keep: number): Checkpoint[] {
+  const lowest = Math.min(...checkpoints.map(({ evalLoss }) => evalLoss ?? Infinity));
+  const best = checkpoints.findIndex(({ evalLoss }) => evalLoss === lowest);
+  return checkpoints.filter((_, index) => index === best || index >= checkpoints.length - keep);
+}
 
 /**
  * Uploads a whole checkpoint and makes it count, in this order: files, lease check, manifest by conditional put, the
@@ -24,42 +31,59 @@ const withCheckpoint = (record: LeaseRecord, added: Checkpoint, keep: number): L
  * was taken meanwhile cannot do it, however long it slept and wherever (docs/checkpoints.md).
  *
  * @param checkpoint.directory stays as it is
- * @param options.keep newest checkpoints that stay; older ones are removed after they have ceased to count
+ * @param options.keep newest checkpoints that stay, beside the best; older ones are removed after they have ceased to count
  * @throws LeaseLost
  */
 export async function commitCheckpoint(
   store: Store,
   lease: Lease,
-  checkpoint: { step: number; directory: string },
+  checkpoint: { step: number; directory: string; evalLoss?: number | null },
   options: { keep: number },
 ): Promise<Checkpoint> {
-  const { step, directory } = checkpoint;
+  const { step, directory, evalLoss } = checkpoint;
   const prefix = checkpointPrefix(lease.prefix, lease.epoch, step);
   // A lease that is gone already is found out here, before a useless manifest; one that goes later, by the swap below.
   const manifest = await putFolder(store, directory, prefix, { beforeManifest: lease.check });
-  const committed = { step, epoch: lease.epoch, manifest };
+  const committed = { step, epoch: lease.epoch, manifest, ...(evalLoss != null && { evalLoss }) };
+  await updateAndDrop(store, lease, (before) => withCheckpoint(before, committed, options.keep));
+  return committed;
+}
+
+/**
+ * Enters the result of a training. Of its checkpoints the newest stays, until a sweep is told to take that one too.
+ *
+ * @throws LeaseLost: then nothing was changed
+ */
+export const finishTraining = (store: Store, lease: Lease, final: unknown): Promise<void> =>
+  updateAndDrop(store, lease, (record) => ({ ...record, final, checkpoints: record.checkpoints.slice(-1) }));
+
+/** Changes the lease's record; what it no longer names is removed after that. */
+async function updateAndDrop(store: Store, lease: Lease, change: (record: LeaseRecord) => LeaseRecord): Promise<void> {
   const dropped = new Map<string, Checkpoint>();
   await lease.update((before) => {
-    const after = withCheckpoint(before, committed, options.keep);
+    const after = change(before);
     for (const old of before.checkpoints)
       if (!after.checkpoints.some((kept) => same(kept, old))) dropped.set(old.manifest.uri, old);
     return after;
   });
-  // The commit stands whether or not the removal works; what stays behind is litter that no reader sees.
+  // The change stands whether or not the removal works; what stays behind is litter that no reader sees.
   const removals = [...dropped.values()].map(({ epoch, step }) =>
     removeFolder(store, checkpointPrefix(lease.prefix, epoch, step)),
   );
   await Promise.allSettled(removals);
-  return committed;
 }
 
 const same = (a: Checkpoint, b: Checkpoint): boolean => a.step === b.step && a.epoch === b.epoch;
 
 /** Manifest first: from then on the folder does not exist, and a removal that is cut short leaves litter, no half. */
 async function removeFolder(store: Store, prefix: string): Promise<void> {
-  const keys = await store.objects.list(`${prefix}/`);
-  await store.objects.remove(keys.filter((key) => key.endsWith('/manifest.json')));
-  await store.objects.remove(keys.filter((key) => !key.endsWith('/manifest.json')));
+  await removeKeys(store, await store.objects.list(`${prefix}/`));
+}
+
+/** The objects of folders, their manifests before everything else. */
+export async function removeKeys(store: Store, keys: readonly string[]): Promise<void> {
+  await store.objects.remove(keys.filter((key) => key.endsWith(`/${MANIFEST}`)));
+  await store.objects.remove(keys.filter((key) => !key.endsWith(`/${MANIFEST}`)));
 }
 
 /** A checkpoint on this host, ready to go on from. */

@@ -8,6 +8,7 @@ const Checkpoint = z.object({
   step: z.int().min(0).describe('Optimizer steps done.'),
   epoch: z.int().min(1).describe('Attempt that wrote it.'),
   manifest: Ref,
+  evalLoss: z.number().nullable().optional().describe('Held-out loss as last measured before it, nats per token.'),
 });
 
 /**
@@ -80,6 +81,18 @@ export async function openLease(store: Store, prefix: string, owner: string): Pr
     if (now?.record.owner === owner) return holdLease(store, prefix, now.record, now.etag);
   }
   throw failure('LeaseLost', `${store.uriOf(keyOf(prefix))}: other workers keep taking the lease`);
+}
+
+/**
+ * Takes the checkpoints of a finished training out of its record, since its result stands without them.
+ *
+ * @returns those that ceased to count; none where the record changed meanwhile
+ */
+export async function forgetCheckpoints(store: Store, prefix: string): Promise<Checkpoint[]> {
+  const found = await readLease(store, prefix);
+  if (found === null || found.record.final === null) return [];
+  const etag = await store.objects.swap(keyOf(prefix), text({ ...found.record, checkpoints: [] }), found.etag);
+  return etag === null ? [] : found.record.checkpoints;
 }
 
 function holdLease(store: Store, prefix: string, taken: LeaseRecord, takenEtag: string): Lease {

@@ -2,8 +2,8 @@ import { failureType } from '../failure.ts';
 import type { Log } from '../logging.ts';
 import type { Checkpoint } from './lease.ts';
 
-/** A whole checkpoint on disk. */
-export type Saved = { step: number; directory: string };
+/** A whole checkpoint on disk; `evalLoss` is the held-out loss as last measured before it. */
+export type Saved = { step: number; directory: string; evalLoss?: number | null };
 
 /**
  * Uploads behind training: at most one is on its way and one waits. A newer checkpoint takes the place of the waiting

@@ -2,6 +2,7 @@ import { Recipe } from '../../config/recipe.ts';
 import type { PhaseAttempt, ProgrammeState } from '../../domain/programme.ts';
 import type { ArtefactRef, EvaluationSummary } from '../../domain/records.ts';
 import { costsOf } from './collect-costs.ts';
+import { lossesOfRun } from './collect-losses.ts';
 import { headlineOf, modeOf } from './headline.ts';
 import type { ArtefactRows } from './artefact-rows.ts';
 import { collectSamples } from './collect-samples.ts';
@@ -49,6 +50,7 @@ export async function collectReport(state: ProgrammeState, rows: ArtefactRows, n
     accuracies: accuracies(state),
     majority: majorityShare(state),
     phases,
+    losses: lossesOfRun(state),
     gates,
     strayDecisions: state.decisions.filter((decision) => !seen.has(decision)),
     unreadable: state.unreadable,

@@ -7,6 +7,7 @@ import { dataSection } from './sections/data.ts';
 import { fixesSection } from './sections/fixes.ts';
 import { gatesSection } from './sections/gates.ts';
 import { head } from './sections/head.ts';
+import { lossesSection } from './sections/losses.ts';
 import { recipeSection } from './sections/recipe.ts';
 import { accuracySection, targetsSection } from './sections/results.ts';
 import { samplesSection } from './sections/samples.ts';
@@ -19,6 +20,7 @@ const contents: [id: string, title: string][] = [
   ['fixes', 'Fixes'],
   ['data', 'Data'],
   ['training', 'Training'],
+  ['losses', 'Losses'],
   ['samples', 'Samples'],
   ['costs', 'Costs'],
   ['recipe', 'Recipe'],
@@ -37,6 +39,7 @@ export async function reportPage(data: ReportData): Promise<string> {
     fixesSection(data),
     dataSection(data),
     await trainingSection(data),
+    lossesSection(data),
     samplesSection(data),
     costsSection(data),
     recipeSection(data),

@@ -24,6 +24,14 @@ export function duration(seconds: number): string {
 const two = (large: number, largeUnit: string, small: number, smallUnit: string) =>
   `${String(large)} ${largeUnit}${small === 0 ? '' : ` ${String(small)} ${smallUnit}`}`;
 
+/** `68157440` → `68.2 MB`; powers of ten, as S3's bills count. */
+export function bytes(amount: number): string {
+  if (!Number.isFinite(amount)) return '–';
+  const unit = ['B', 'kB', 'MB', 'GB', 'TB'].map((name, power) => ({ name, size: 1000 ** power }));
+  const { name, size } = unit.findLast((candidate) => amount >= candidate.size) ?? { name: 'B', size: 1 };
+  return `${String(Number((amount / size).toPrecision(3)))} ${name}`;
+}
+
 const grouped = new Intl.NumberFormat('en-US', { maximumFractionDigits: 0 });
 
 /** `8900000` → `8,900,000`. */

@@ -1,4 +1,5 @@
 import type { Decision, GateEvidence, GateName, Remedies } from '../../domain/gate-types.ts';
+import type { RunLedger } from '../../domain/ledger.ts';
 import type { PhaseAttempt, ProgrammeState, Stage } from '../../domain/programme.ts';
 import type { Answer, ArtefactRef, DataReport, EvaluationMode, PhaseName } from '../../domain/records.ts';
 import type { CostEstimate } from '../contract.ts';
@@ -80,6 +81,9 @@ export type Costs = {
   elapsedSeconds: number;
 };
 
+/** What losing hosts cost an attempt at a phase; see domain/ledger.ts. */
+export type LossRow = Pick<PhaseAttempt, 'phase' | 'attempt'> & { ledger: RunLedger };
+
 /** Content of report.json: everything the page shows, as numbers. */
 export type ReportData = {
   version: 1;
@@ -102,6 +106,8 @@ export type ReportData = {
   /** Share of the commoner label among the evaluated questions: what always giving one answer scores. */
   majority: number | null;
   phases: PhaseReport[];
+  /** Attempts that were cut off, and all of the run together. */
+  losses: { phases: LossRow[]; run: RunLedger };
   gates: GateReport[];
   /** Decisions sent when no gate of theirs was open. */
   strayDecisions: Decision[];

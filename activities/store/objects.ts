@@ -4,6 +4,7 @@ import { DeleteObjectsCommand, GetObjectCommand, PutObjectCommand, paginateListO
 import type { S3Client } from '@aws-sdk/client-s3';
 import { Upload } from '@aws-sdk/lib-storage';
 import { writeHashed } from './files.ts';
+import { housekeeping } from './housekeeping.ts';
 import type { Written } from './files.ts';
 import { isConflict, isMissing, storageFailure } from './storage-failure.ts';
 
@@ -22,6 +23,7 @@ export const createObjects = (client: S3Client, bucket: string) => ({
   ...reading(client, bucket),
   ...writing(client, bucket),
   ...conditional(client, bucket),
+  ...housekeeping(client, bucket),
 });
 
 const named =

@@ -29,6 +29,9 @@ export function isMissing(error: unknown): boolean {
   return name === 'NoSuchKey' || name === 'NotFound';
 }
 
+/** True when a multipart upload is not open (any more). */
+export const isMissingUpload = (error: unknown): boolean => asS3Error(error).name === 'NoSuchUpload';
+
 const refused = new Set([
   ...['AccessDenied', 'InvalidAccessKeyId', 'SignatureDoesNotMatch', 'ExpiredToken', 'ExpiredTokenException'],
   ...['InvalidToken', 'CredentialsProviderError', 'TokenProviderError', 'XAdminUserNotFound', 'AllAccessDisabled'],

@@ -7,17 +7,17 @@ import { createUploadQueue } from '../checkpoints/upload-queue.ts';
 import type { UploadQueue } from '../checkpoints/upload-queue.ts';
 import { failureType } from '../failure.ts';
 import type { Log } from '../logging.ts';
-import { trackAttempt } from './attempt-progress.ts';
+import type { Account } from './account.ts';
 import { keepFinished } from './finished.ts';
 import type { Finished } from './finished.ts';
 import type { GpuDeps } from './gpu-deps.ts';
+import { endWithin, trackPace } from './grace.ts';
+import type { Pace } from './grace.ts';
 import { attemptFolder, checkpointsIn, findResumable } from './resume.ts';
 import { runJob } from './run-job.ts';
 import type { JobOutcome } from './run-job.ts';
 import type { Supervision } from './supervision.ts';
 
-/** Checkpoints that stay in S3 per training: the newest, and one to fall back to. */
-const KEEP_CHECKPOINTS = 2;
 const METRICS = 'metrics.jsonl';
 
 /** One step or eval event, as it stands in the metrics artefact. */
@@ -30,6 +30,9 @@ export type AttemptOptions = {
   jobFor: (place: { outputDir: string; checkpoints: string; resumeFrom: string | null }) => SftJob | DpoJob;
   supervision: Supervision;
   stallMs: number;
+  account: Account;
+  /** Newest checkpoints that stay in S3, beside the best. */
+  keepCheckpoints: number;
   /** Between two looks at whether the lease is still held. */
   leaseCheckMs: number;
   log: Log;
@@ -41,6 +44,8 @@ export type AttemptEnd = {
   metrics: MetricsRow[];
   queue: UploadQueue;
   finished: Finished | null;
+  /** Why a notice was not answered with a save; see grace.ts. */
+  skippedSave: string | null;
 };
 
 /**
@@ -48,7 +53,7 @@ export type AttemptEnd = {
  * the trainer ended; the caller decides what that means.
  */
 export async function runAttempt(deps: GpuDeps, options: AttemptOptions): Promise<AttemptEnd> {
-  const { lease, supervision, log } = options;
+  const { lease, account, supervision, log } = options;
   const folder = attemptFolder(options.trainingFolder, lease.epoch);
   const place = { outputDir: join(folder, 'out'), checkpoints: checkpointsIn(folder) };
   const resume = await findResumable(deps.store, lease, options.trainingFolder, log);
@@ -56,7 +61,7 @@ export async function runAttempt(deps: GpuDeps, options: AttemptOptions): Promis
   const queue = uploadBehind(deps, options);
   if (resume !== null) {
     log.info(`going on from step ${resume.step}`, { from: resume.local ? 'this host' : 'S3' });
-    if (resume.local) queue.add(resume);
+    if (resume.local) queue.add({ ...resume, evalLoss: lastEvalLoss(metrics) });
   }
   await mkdir(place.outputDir, { recursive: true });
   const jobFile = join(folder, 'job.json');
@@ -65,28 +70,30 @@ export async function runAttempt(deps: GpuDeps, options: AttemptOptions): Promis
     JSON.stringify(options.jobFor({ ...place, resumeFrom: resume?.directory ?? null }), null, 2),
   );
 
-  const tracked = trackAttempt(deps.store, lease.prefix, lease.epoch, resume?.step ?? 0);
-  const follow = followEvents({ ...options, metrics, queue, reached: tracked.reached });
+  account.began(resume?.step ?? 0);
+  const pace = trackPace();
+  const follow = followEvents({ ...options, metrics, queue, pace });
+  const ending = endWithin(deps.graceMs, supervision, pace);
   const stopWatching = watchLease(options);
   try {
     const socket = await deps.trainer.socket();
-    const { stop, kill } = supervision;
+    const { stop, kill } = ending;
     const limits = { stop, kill, graceMs: deps.graceMs, stallMs: options.stallMs };
     const outcome = await runJob(socket, jobFile, { onEvent: follow.onEvent, ...limits });
     await follow.settled();
-    if (outcome.code !== 0) return { outcome, metrics, queue, finished: null };
+    const ended = { outcome, metrics, queue, skippedSave: ending.skipped() };
+    if (outcome.code !== 0) return { ...ended, finished: null };
     const finished = { result: outcome.result, metrics, adapter: join(place.outputDir, 'adapter') };
     await keepFinished(folder, finished);
-    return { outcome, metrics, queue, finished };
+    return { ...ended, finished };
   } finally {
     stopWatching();
-    await tracked.finish();
   }
 }
 
-function uploadBehind(deps: GpuDeps, { lease, supervision, log }: AttemptOptions): UploadQueue {
+function uploadBehind(deps: GpuDeps, { lease, keepCheckpoints, supervision, log }: AttemptOptions): UploadQueue {
   return createUploadQueue({
-    commit: (saved) => commitCheckpoint(deps.store, lease, saved, { keep: KEEP_CHECKPOINTS }),
+    commit: (saved) => commitCheckpoint(deps.store, lease, saved, { keep: keepCheckpoints }),
     superseded: (saved) => void rm(saved.directory, { recursive: true, force: true }),
     lost: () => {
       supervision.end('lease-lost');
@@ -121,16 +128,13 @@ function watchLease({ lease, supervision, leaseCheckMs, log }: AttemptOptions): 
 }
 
 /** Turns events into heartbeats, metrics and uploads. Checkpoints are handled in order, one after the other. */
-function followEvents(
-  options: AttemptOptions & { metrics: MetricsRow[]; queue: UploadQueue; reached: (step: number) => void },
-) {
-  const { supervision, metrics, queue, log } = options;
+function followEvents(options: AttemptOptions & { metrics: MetricsRow[]; queue: UploadQueue; pace: Pace }) {
+  const { account, supervision, metrics, queue, log } = options;
   let saving: Promise<unknown> = Promise.resolve();
   let first: { step: number; time: number } | null = null;
 
   const onStep = (event: Extract<TrainerEvent, { event: 'step' }>): void => {
     metrics.push(event);
-    options.reached(event.step);
     const { step: done, totalSteps: total, loss, tokensPerSecond } = event;
     first ??= { step: done, time: event.time };
     const perStep = done === first.step ? null : (event.time - first.time) / (done - first.step);
@@ -142,6 +146,8 @@ function followEvents(
     });
   };
   const onEvent = (event: TrainerEvent): void => {
+    account.seen(event.event === 'step' ? event.step : null);
+    options.pace.seen(event);
     if (event.event === 'started') {
       supervision.report({ done: event.resumedStep ?? 0, total: event.totalSteps ?? 0 });
       log.info('trainer started', {
@@ -157,11 +163,12 @@ function followEvents(
       // It was written while training went on, so later steps may have been reported meanwhile.
       const upTo = metrics.filter((row) => row.step <= step);
       const rows = upTo.map((row) => `${JSON.stringify(row)}\n`).join('');
+      const evalLoss = lastEvalLoss(upTo);
       saving = saving
         .then(() => writeFile(join(directory, METRICS), rows))
         .then(
           () => {
-            queue.add({ step, directory });
+            queue.add({ step, directory, evalLoss });
           },
           (error: unknown) => log.warn(`checkpoint of step ${step} cannot be read`, { reason: String(error) }),
         );
@@ -169,6 +176,9 @@ function followEvents(
   };
   return { onEvent, settled: () => saving };
 }
+
+const lastEvalLoss = (metrics: readonly MetricsRow[]): number | null =>
+  metrics.findLast(({ event }) => event === 'eval')?.loss ?? null;
 
 /** Metrics up to a checkpoint's step; none where the trainer was lost before they were added to it. */
 async function readMetrics(checkpoint: string, step: number): Promise<MetricsRow[]> {

@@ -53,10 +53,11 @@ export function supervise(kind: TrainerProgress['kind'], label: string, notice: 
   const onNotice = (): void => {
     end('notice');
   };
-  const beat = setInterval(() => {
-    context.heartbeat(progress);
-  }, HEARTBEAT_MS);
-  context.heartbeat(progress);
+  const heartbeat = (): void => {
+    context.heartbeat({ ...progress, at: Date.now() });
+  };
+  const beat = setInterval(heartbeat, HEARTBEAT_MS);
+  heartbeat();
   context.cancellationSignal.addEventListener('abort', onCancelled);
   notice.addEventListener('abort', onNotice);
   if (context.cancellationSignal.aborted) onCancelled();
@@ -80,13 +81,18 @@ export function supervise(kind: TrainerProgress['kind'], label: string, notice: 
 /** What was kept of an interrupted job: in the details of its failure, for people and for the next attempt. */
 export type Kept = { step: number; uri: string } | null;
 
-/** The failure of a job that was ended for this reason. */
-export function failureOfStop(reason: StopReason, kept: Kept): Error {
+/**
+ * The failure of a job that was ended for this reason.
+ *
+ * @param skippedSave why a notice was not answered with a save
+ */
+export function failureOfStop(reason: StopReason, kept: Kept, skippedSave: string | null = null): Error {
   const where = kept === null ? 'nothing was checkpointed yet' : `kept: step ${kept.step} at ${kept.uri}`;
   const details = [{ kept }];
   if (reason === 'cancelled') return new CancelledFailure(`cancelled; ${where}`, details);
   if (reason === 'lease-lost') return failure('LeaseLost', `another attempt has taken over; ${where}`, { details });
   if (reason === 'abandoned')
     return failure('GpuLost', `Temporal no longer waits for this attempt; ${where}`, { details });
-  return failure('GpuLost', `this worker was told to go; ${where}`, { details });
+  const skipped = skippedSave === null ? '' : `${skippedSave}; `;
+  return failure('GpuLost', `this worker was told to go; ${skipped}${where}`, { details });
 }

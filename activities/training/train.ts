@@ -2,9 +2,11 @@ import { rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import { randomUUID } from 'node:crypto';
 import { z } from 'zod';
-import type { Recipe } from '../../config/recipe.ts';
+import { Recipe } from '../../config/recipe.ts';
 import type { DpoJob, SftJob } from '../../config/trainer-job.ts';
 import { canonicalJson } from '../../domain/canonical.ts';
+import { lossKinds } from '../../domain/ledger.ts';
+import { finishTraining } from '../checkpoints/checkpoints.ts';
 import { openLease, readLease } from '../checkpoints/lease.ts';
 import type { Lease } from '../checkpoints/lease.ts';
 import type { Scope, TrainingResult } from '../contract.ts';
@@ -16,16 +18,20 @@ import { throughOutage } from '../store/outage.ts';
 import type { OutageOptions } from '../store/outage.ts';
 import { runAttempt } from './attempt.ts';
 import type { AttemptEnd } from './attempt.ts';
-import { sumAttempts } from './attempt-progress.ts';
+import { accounted, openAccount } from './account.ts';
+import type { Account } from './account.ts';
 import { findFinished } from './finished.ts';
 import type { Finished } from './finished.ts';
 import { processName, scopeFolder, scopePrefix } from './gpu-deps.ts';
 import type { GpuDeps } from './gpu-deps.ts';
+import { watchHost } from './host-notice.ts';
 import { failureOfJob } from './job-failure.ts';
 import { halved } from './jobs.ts';
 import type { MicroBatch, Place } from './jobs.ts';
 import { failureOfStop, supervise } from './supervision.ts';
 import type { Kept, Supervision } from './supervision.ts';
+
+const Reliability = Recipe.shape.reliability;
 
 export type Training = {
   scope: Scope;
@@ -57,6 +63,10 @@ export async function train(deps: GpuDeps, training: Training): Promise<Training
   if (finished !== null) return finished;
 
   const supervision = supervise(training.kind, label, deps.notice);
+  const stopWatching = watchHost({
+    ...{ cloud: Reliability.parse(training.recipe.reliability).preemptionNotice, addresses: deps.metadata },
+    ...{ onNotice: deps.giveNotice, log: deps.log },
+  });
   try {
     const jobFor = await training.prepare();
     const early = supervision.reason();
@@ -69,11 +79,16 @@ export async function train(deps: GpuDeps, training: Training): Promise<Training
     const { microBatch } = lease.record();
     // Without the epoch: the adapter's provenance names the job, and must not tell how often it was interrupted.
     const id = `${scope.run}/${label}`;
-    const { heartbeatSeconds, stallSeconds } = training.recipe.reliability;
-    let finished = await findFinished(trainingFolder);
-    if (finished === null) {
+    // A run that an older version began has a recipe without the newer fields.
+    const { heartbeatSeconds, stallSeconds, keepCheckpoints } = Reliability.parse(training.recipe.reliability);
+    const account = openAccount({
+      ...{ store: deps.store, lease, supervision, log },
+      tags: { run: scope.run, phase: scope.phase },
+      gpuHourUsd: training.recipe.budget.gpuHourUsd,
+    });
+    const trainToTheEnd = async (): Promise<Finished> => {
       const attempt = await runAttempt(deps, {
-        ...{ lease, trainingFolder, supervision, log },
+        ...{ lease, trainingFolder, account, supervision, keepCheckpoints, log },
         jobFor: (place) => jobFor({ id, ...place }, microBatch),
         stallMs: stallSeconds * 1000,
         leaseCheckMs: heartbeatSeconds * 500,
@@ -81,29 +96,42 @@ export async function train(deps: GpuDeps, training: Training): Promise<Training
       if (attempt.finished === null) throw await failureOf(deps, training, lease, supervision, attempt);
       // Checkpoints are of no more use; one that is on its way must only not meet the end of the lease's record.
       await attempt.queue.drain().catch(() => undefined);
-      finished = attempt.finished;
-    }
-    const result = await commitThroughOutage(deps, training, lease, supervision, finished, log);
+      return attempt.finished;
+    };
+    const result = await accounted(account, async () => {
+      const before = await findFinished(trainingFolder);
+      if (before !== null) account.began(stepsOf(before));
+      return commitThroughOutage(
+        { deps, training, lease, supervision, account, log },
+        before ?? (await trainToTheEnd()),
+      );
+    });
     if (!deps.keepWork) await rm(trainingFolder, { recursive: true, force: true });
     return result;
   } finally {
+    stopWatching();
     supervision.finish();
   }
 }
 
+const stepsOf = ({ result, metrics }: Finished): number => result?.steps ?? metrics.at(-1)?.step ?? 0;
+
+type Ending = {
+  deps: GpuDeps;
+  training: Training;
+  lease: Lease;
+  supervision: Supervision;
+  account: Account;
+  log: Log;
+};
+
 /** A worker that is told to go does not wait for S3: the end stays on this host. */
-async function commitThroughOutage(
-  deps: GpuDeps,
-  training: Training,
-  lease: Lease,
-  supervision: Supervision,
-  finished: Finished,
-  log: Log,
-): Promise<TrainingResult> {
+async function commitThroughOutage(ending: Ending, finished: Finished): Promise<TrainingResult> {
+  const { deps, training, lease, supervision, account, log } = ending;
   const stop = AbortSignal.any([supervision.stop, supervision.kill]);
-  const { outageMinutes: minutes } = training.recipe.reliability;
+  const { outageMinutes: minutes } = Reliability.parse(training.recipe.reliability);
   const warn: OutageOptions['warn'] = (message, more) => log.warn(message, more);
-  const commit = () => commitResult(deps, lease, supervision, finished);
+  const commit = () => commitResult(deps, lease, account, finished);
   try {
     return await throughOutage(commit, { minutes, stop, doing: 'the finished adapter', warn });
   } catch (error) {
@@ -116,28 +144,26 @@ async function commitThroughOutage(
 async function commitResult(
   deps: GpuDeps,
   lease: Lease,
-  supervision: Supervision,
-  { result, metrics, adapter: directory }: Finished,
+  account: Account,
+  finished: Finished,
 ): Promise<TrainingResult> {
+  const { result, metrics, adapter: directory } = finished;
   const { store } = deps;
   const base = `${lease.prefix}/epoch-${String(lease.epoch).padStart(4, '0')}`;
   const adapter = await putFolder(store, directory, `${base}/adapter`, { beforeManifest: lease.check });
   const metricsRef = await store.putRows(`${base}/metrics.jsonl`, metrics);
-  const steps = result?.steps ?? metrics.at(-1)?.step ?? 0;
-  const hint = supervision.previous === null ? null : { epoch: lease.epoch - 1, reached: supervision.previous.done };
-  const totals = await sumAttempts(store, lease.prefix, steps, hint);
   const final: TrainingResult = {
     adapter,
     metrics: metricsRef,
-    steps,
+    steps: stepsOf(finished),
     trainLoss: result?.trainLoss ?? null,
     evalLoss: result?.evalLoss ?? null,
     trainableParameters: result?.trainableParameters ?? 0,
     totalParameters: result?.totalParameters ?? 0,
-    ...totals,
+    ...(await account.totals()),
     losses: lease.epoch - 1,
   };
-  await lease.update((record) => ({ ...record, final }));
+  await finishTraining(store, lease, final);
   return final;
 }
 
@@ -147,7 +173,7 @@ async function failureOf(
   training: Training,
   lease: Lease,
   supervision: Supervision,
-  { outcome, metrics, queue }: AttemptEnd,
+  { outcome, metrics, queue, skippedSave }: AttemptEnd,
 ): Promise<Error> {
   const log = deps.log.child({ run: training.scope.run, phase: training.scope.phase });
   await queue
@@ -155,7 +181,8 @@ async function failureOf(
     .catch((error: unknown) => log.warn('the newest checkpoint stays on this host', { reason: String(error) }));
   const kept = keptOf(lease);
   const reason = supervision.reason();
-  if (reason !== null) return failureOfStop(reason, kept);
+  if (skippedSave !== null) log.warn(`${skippedSave}: kept ${kept === null ? 'nothing' : `step ${kept.step}`}`);
+  if (reason !== null) return failureOfStop(reason, kept, skippedSave);
   const named = failureOfJob(outcome, [{ kept }]);
   if (named.type === 'OutOfMemory') return withLessMemory(training, lease, named);
   if (named.type !== 'Diverged') return named;
@@ -188,6 +215,11 @@ function keptOf(lease: Lease): Kept {
 }
 
 const Ref = z.object({ uri: z.string(), sha256: z.string(), bytes: z.number(), rows: z.number() });
+const TrainingLedgerShape = z.object({
+  byKind: z.partialRecord(z.enum(lossKinds), z.number()),
+  ...{ lost: z.number(), preemptions: z.number(), stepsRedone: z.number() },
+  ...{ secondsToNextStep: z.number(), gpuSecondsLost: z.number() },
+});
 const Final = z.object({
   ...{
     adapter: Ref,
@@ -197,7 +229,7 @@ const Final = z.object({
     evalLoss: z.number().nullable(),
   },
   ...{ trainableParameters: z.number(), totalParameters: z.number(), gpuSeconds: z.number() },
-  ...{ stepsRedone: z.number(), losses: z.number() },
+  ...{ stepsRedone: z.number(), losses: z.number(), ledger: TrainingLedgerShape.optional() },
 });
 
 const resultOf = (final: unknown): TrainingResult | null => (final == null ? null : Final.parse(final));

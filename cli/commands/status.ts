@@ -4,6 +4,7 @@ import { exitCodes } from '../exit-codes.ts';
 import type { RunLine } from '../temporal/programmes.ts';
 import { paintFor, textTable } from '../terminal.ts';
 import type { Paint } from '../terminal.ts';
+import { ledgerNow } from '../watch/ledger-now.ts';
 import { liveView } from '../watch/live-view.ts';
 import { printJson, printLines, withProgrammes } from './command.ts';
 import type { AddCommand } from './command.ts';
@@ -30,8 +31,9 @@ export const addStatus: AddCommand = (program, context, exit) => {
           else printLines(context, runList(runs, paint));
           return;
         }
-        if (options.json) printJson(context, await programmes.status(run));
-        else printLines(context, liveView(await programmes.snapshot(run), paint));
+        const snapshot = await programmes.snapshot(run);
+        if (options.json) printJson(context, { ...snapshot.state, ledger: ledgerNow(snapshot) });
+        else printLines(context, liveView(snapshot, paint));
       });
       exit(exitCodes.ok);
     });

@@ -1,6 +1,7 @@
 import { defaultPayloadConverter } from '@temporalio/common';
 import type { Client } from '@temporalio/client';
 import type { TrainerProgress } from '../../activities/contract.ts';
+import type { TrainingLedger } from '../../domain/ledger.ts';
 import type { ProgrammeState } from '../../domain/programme.ts';
 import type { GatesView } from '../../workflows/messages.ts';
 
@@ -18,6 +19,8 @@ export type Snapshot = {
   state: ProgrammeState;
   gates: Pick<GatesView, 'open' | 'waitingSince'>;
   activities: ActivityNow[];
+  /** What losses cost the phases that are not over yet, as far as these can tell. */
+  inFlight: TrainingLedger[];
   closed: string | null;
   at: string;
 };
@@ -31,23 +34,35 @@ export async function takeSnapshot(client: Client, run: string): Promise<Snapsho
   const [described, state] = await Promise.all([handle.describe(), handle.query<ProgrammeState>('status')]);
   const gates = state.waiting === null ? { open: null, waitingSince: null } : await handle.query<GatesView>('gates');
   const children = (described.raw.pendingChildren ?? []).flatMap(({ workflowId }) => (workflowId ? [workflowId] : []));
-  const ofChildren = await Promise.all(children.map((child) => pendingOf(client, child)));
+  const ofChildren = await Promise.all(children.map((child) => childNow(client, child)));
   const status = described.status.name;
   return {
     state,
     gates: { open: gates.open, waitingSince: gates.waitingSince },
-    activities: [...(described.raw.pendingActivities ?? []), ...ofChildren.flat()].map(activityNow),
+    activities: [
+      ...(described.raw.pendingActivities ?? []).map(activityNow),
+      ...ofChildren.flatMap(({ activities }) => activities),
+    ],
+    inFlight: ofChildren.flatMap(({ ledger }) => ledger ?? []),
     closed: status === 'RUNNING' ? null : status.toLowerCase(),
     at: new Date().toISOString(),
   };
 }
 
+type ChildNow = { activities: ActivityNow[]; ledger: TrainingLedger | null };
+
 /** A child may have ended between being listed and being asked. */
-async function pendingOf(client: Client, child: string): Promise<PendingActivity[]> {
+async function childNow(client: Client, child: string): Promise<ChildNow> {
   try {
-    return (await client.workflow.getHandle(child).describe()).raw.pendingActivities ?? [];
+    const handle = client.workflow.getHandle(child);
+    const activities = ((await handle.describe()).raw.pendingActivities ?? []).map(activityNow);
+    const trains = activities.some(({ type }) => type === 'trainSft' || type === 'trainDpo');
+    // A training tells in its heartbeats; once it has ended its phase does, which before that has no such query.
+    const told = activities.map(({ progress }) => progress?.ledger).find((ledger) => ledger !== undefined);
+    const asked = trains ? null : await handle.query<TrainingLedger | null>('ledger').catch(() => null);
+    return { activities, ledger: told ?? asked };
   } catch {
-    return [];
+    return { activities: [], ledger: null };
   }
 }
 

@@ -1,8 +1,10 @@
 import { count, duration } from '../../activities/reports/quantities.ts';
+import { lossWords } from '../../activities/reports/loss-words.ts';
 import { oneLine } from '../../activities/reports/visible-text.ts';
 import type { ProgrammeState } from '../../domain/programme.ts';
 import type { Snapshot } from '../temporal/snapshot.ts';
 import type { Paint } from '../terminal.ts';
+import { ledgerNow } from './ledger-now.ts';
 import { share } from '../../domain/figures.ts';
 import { activityName, bar, progressWords, retryWords } from './activity-words.ts';
 import { accuracyWords, attemptName, decisionOf, decisionWords, isOver, spentWords } from './state-words.ts';
@@ -28,6 +30,7 @@ export function liveView(snapshot: Snapshot, paint: Paint): string[] {
     ...parts.flatMap((part) => partLines(part, snapshot, paint)),
     ...(snapshot.gates.open ? [gateLine(snapshot, paint)] : []),
     paint.soft(spentWords(state)),
+    ...lossLines(snapshot, paint),
   ];
 }
 
@@ -54,6 +57,12 @@ function partLines(part: Part, snapshot: Snapshot, paint: Paint): string[] {
   const tries = attempts.filter(({ outcome }) => outcome !== 'pending').length;
   const title = tries === 0 ? stageNames[part] : `${stageNames[part]}, try ${String(tries + 1)}`;
   return [...results, ...activityLines(title, snapshot, paint)];
+}
+
+/** What losses cost so far, those of the training that runs now included. */
+function lossLines(snapshot: Snapshot, paint: Paint): string[] {
+  const ledger = ledgerNow(snapshot);
+  return ledger.lost === 0 ? [] : [paint.unsure(lossWords(ledger))];
 }
 
 const named = (name: string) => name.padEnd(14);

@@ -42,7 +42,5 @@ export function decisionWords(decision: Decision): string {
 export function spentWords(state: ProgrammeState): string {
   const { gpuSeconds, teacherCalls, teacherUsd } = state.spent;
   const simulated = state.teacher !== null && /simulated/iu.test(state.teacher.name) ? ' (simulated)' : '';
-  const cut = state.phases.reduce((sum, { losses }) => sum + losses, 0);
-  const lost = cut === 0 ? '' : ` · ${String(cut)} host${cut === 1 ? '' : 's'} lost`;
-  return `device ${duration(gpuSeconds)} · teacher${simulated} ${count(teacherCalls)} calls, ${usd(teacherUsd)}${lost}`;
+  return `device ${duration(gpuSeconds)} · teacher${simulated} ${count(teacherCalls)} calls, ${usd(teacherUsd)}`;
 }

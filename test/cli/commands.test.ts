@@ -201,7 +201,7 @@ describe('everything that prints gives JSON', () => {
         },
       },
     ],
-    [['status', 'r1', '--json'], { programmes: { status: () => Promise.resolve(finished().state) } }],
+    [['status', 'r1', '--json'], { programmes: { snapshot: () => Promise.resolve(finished()) } }],
     [['gates', 'r1', '--json'], { programmes: { gates: () => Promise.resolve(gatesView()) } }],
     [['cancel', 'r1', '--json'], {}],
     [

@@ -79,6 +79,7 @@ export async function ratchet(line: string[], fakes: Fakes = {}): Promise<Ran> {
       uiAddress: () => 'http://127.0.0.1:8233',
     },
     writeReport: refuse('a report'),
+    sweep: refuse('a sweep'),
     storedState: () => Promise.resolve(null),
     interrupt: () => new AbortController().signal,
     question: (prompt) => {
@@ -99,6 +100,7 @@ export function finished(): Snapshot {
     state,
     gates: { open: null, waitingSince: null },
     activities: [],
+    inFlight: [],
     closed: 'completed',
     at: '2026-03-02T19:24:00.000Z',
   };
@@ -122,6 +124,7 @@ export function atGateB(): Snapshot {
     state: waiting,
     gates: { open, waitingSince: '2026-03-02T12:00:00.000Z' },
     activities: [],
+    inFlight: [],
     closed: null,
     at: '2026-03-02T12:30:00.000Z',
   };
@@ -145,6 +148,7 @@ export function training(done: number): Snapshot {
     state: { ...state, stage: 'phaseA', phases: [], decisions: [], finishedAt: null, conclusion: null, promoted: null },
     gates: { open: null, waitingSince: null },
     activities: [{ type: 'trainSft', attempt: 1, running: true, progress, failure: null }],
+    inFlight: [],
     closed: null,
     at: '2026-03-02T08:03:07.000Z',
   };

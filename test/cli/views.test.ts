@@ -42,6 +42,22 @@ describe('live view', () => {
     expect(liveView(lost, plain).join('\n')).toMatch(/waiting for a worker try 3 after: activity Heartbeat timeout/);
   });
 
+  it('shows what losses cost so far, those of the training that runs included', () => {
+    const third = training(50);
+    third.inFlight = [
+      {
+        ...{ lost: 2, byKind: { notice: 1, stalled: 1 }, preemptions: 1, stepsRedone: 12 },
+        ...{ secondsToNextStep: 930, gpuSecondsLost: 990 },
+      },
+    ];
+    expect(liveView(third, plain).at(-1)).toBe(
+      'cut off 2 times (1 with notice, 1 stalled) · 12 steps redone · 15 min 30 s to new steps · 16 min 30 s of GPU, $0.0963',
+    );
+    expect(summary(finished().state, plain).find((line) => line.startsWith('Losses'))).toBe(
+      'Losses   cut off 2 times (1 host or trainer lost) · 7 steps redone · 42 s to new steps · 27 min of GPU, $0.16',
+    );
+  });
+
   it('counts tries by what was rejected, not by what is being judged', () => {
     const judging = atGateB();
     const phases = judging.state.phases.map((attempt, index) =>

@@ -1,20 +1,31 @@
+import { existsSync } from 'node:fs';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import type { Recipe } from '../../config/recipe.ts';
 import type { ArtefactRef } from '../../domain/records.ts';
+import { liveRecord, readyFile } from '../../infra/embedded/records.ts';
 import { smallBase, smallCorpus, smallPairs, smallRecipe, weightsOf } from '../setup/gpu.ts';
+import { freePorts } from '../setup/free-ports.ts';
 import { killWhileTraining, pidOf } from '../setup/kills.ts';
 import type { Kill } from '../setup/kills.ts';
+import { startMetadataServer } from '../setup/metadata-server.ts';
+import type { MetadataServer } from '../setup/metadata-server.ts';
 import { startTrainingStack } from '../setup/training-stack.ts';
 import type { TrainingHandle, TrainingStack } from '../setup/training-stack.ts';
 
 let stack: TrainingStack;
+let metricsAddress: string;
+let cloud: MetadataServer;
 let recipe: Recipe;
 let corpus: ArtefactRef;
 let pairs: ArtefactRef;
 
 beforeAll(async () => {
   const base = await smallBase();
-  stack = await startTrainingStack(['temporal', 's3', 'gpu']);
+  const [metricsPort] = await freePorts(1);
+  metricsAddress = `127.0.0.1:${metricsPort ?? 0}`;
+  cloud = await startMetadataServer();
+  const extra = { RATCHET_METRICS_ADDRESS: metricsAddress, GCE_METADATA_HOST: cloud.host };
+  stack = await startTrainingStack(['temporal', 's3', 'gpu'], extra);
   const { phaseC } = smallRecipe(base);
   // β changes after the first stage, the third leaves the noisiest pairs out.
   const stages = [
@@ -26,9 +37,15 @@ beforeAll(async () => {
   corpus = await stack.store.putRows('t/corpus.jsonl', smallCorpus(32));
   pairs = await stack.store.putRows('t/pairs.jsonl', smallPairs(40));
 });
-afterAll(() => stack.stop());
+afterAll(async () => {
+  await stack.stop();
+  await cloud.stop();
+});
 
-const startTraining = (run: string) => stack.startSft(run, { recipe, corpus, heldOut: null, adapter: null });
+const startTraining = (run: string, reliability: Partial<Recipe['reliability']> = {}) => {
+  const changed = { ...recipe, reliability: { ...recipe.reliability, ...reliability } };
+  return stack.startSft(run, { recipe: changed, corpus, heldOut: null, adapter: null });
+};
 
 /** Waits until S3 holds a checkpoint of the run. */
 const untilCheckpoint = (run: string): Promise<void> =>
@@ -45,6 +62,39 @@ test('SIGTERM in the middle of a training: the next worker goes on and no step i
   const result = await handle.result();
   expect(pidOf(stack.home, 'worker')).not.toBe(before);
   expect(result).toMatchObject({ steps: 120, losses: 1, stepsRedone: 0 });
+});
+
+test('what the cloud says of the host: handed over, and the worker stays without taking more work', async () => {
+  const handle = await startTraining('spot', { preemptionNotice: 'gcp' });
+  await untilCheckpoint('spot');
+  const worker = pidOf(stack.home, 'worker') ?? 0;
+  cloud.setGoing(true);
+  // It takes the ready file away when it polls no more, and is not started again, for it still runs.
+  await expect.poll(() => existsSync(readyFile(stack.home, 'gpu'))).toBe(false);
+  await expect
+    .poll(async () => (await handle.describe()).raw.pendingActivities?.[0]?.lastFailure?.message ?? '')
+    .toMatch(/told to go/);
+  expect(() => process.kill(worker, 0)).not.toThrow();
+  expect(liveRecord(stack.home, 'gpu')?.pid).toBe(worker);
+  // The host goes; the next one is another.
+  cloud.setGoing(false);
+  process.kill(worker, 'SIGTERM');
+  expect(await handle.result()).toMatchObject({ steps: 120, losses: 1, stepsRedone: 0 });
+});
+
+test('SIGKILL of the worker: the next one goes on after the heartbeat timeout', async () => {
+  const handle = await startTraining('lost');
+  await untilCheckpoint('lost');
+  process.kill(pidOf(stack.home, 'worker') ?? 0, 'SIGKILL');
+  const result = await handle.result();
+  expect(result).toMatchObject({ steps: 120, losses: 1 });
+  expect(result.stepsRedone).toBeLessThanOrEqual(2 * recipe.phaseA.checkpointEverySteps);
+  // Silent for the heartbeat timeout of 5 s at least, and not much of the worker's life before it counts as waiting.
+  expect(result.ledger).toMatchObject({ lost: 1, byKind: { 'host-lost': 1 }, stepsRedone: result.stepsRedone });
+  expect(result.ledger?.secondsToNextStep).toBeGreaterThan(3.5);
+  const metrics = await (await fetch(`http://${metricsAddress}/metrics`)).text();
+  expect(metrics).toMatch(/^ratchet_preemptions_total\{[^}]*phase="A"[^}]*run="lost"[^}]*\} 1$/m);
+  expect(metrics).toMatch(/^ratchet_recovery_seconds_count\{[^}]*run="lost"[^}]*\} 1$/m);
 });
 
 /** The same training twice, the second time with kills. */

@@ -4,11 +4,13 @@ import { join } from 'node:path';
 import { promisify } from 'node:util';
 import { MockActivityEnvironment } from '@temporalio/testing';
 import type { GpuActivities, TrainerProgress } from '../../activities/contract.ts';
+import type { MetricMeter, MetricTags } from '@temporalio/common';
 import { createGpuActivities } from '../../activities/gpu-activities.ts';
 import { createLog, temporalLogger } from '../../activities/logging.ts';
 import { readManifest } from '../../activities/store/folders.ts';
 import type { Store } from '../../activities/store/store.ts';
 import { sha256 } from '../../activities/store/files.ts';
+import type { GpuDeps } from '../../activities/training/gpu-deps.ts';
 import { createTrainerServer } from '../../activities/training/trainer-server.ts';
 import type { TrainerServer } from '../../activities/training/trainer-server.ts';
 import { projectRoot, readEnvironment } from '../../config/environment.ts';
@@ -52,17 +54,39 @@ export function newHost(
   s3: TestS3,
   trainer: TrainerServer,
   store: Store = s3.newStore(),
-  workDir = s3.newFolder(),
+  more: Partial<Pick<GpuDeps, 'graceMs' | 'metadata' | 'workDir'>> = {},
 ): TestHost {
   const notice = new AbortController();
+  const { workDir = s3.newFolder() } = more;
   const bases = { tiny: s3.newFolder() };
-  const deps = { store, trainer, workDir, bases, log: quiet, notice: notice.signal, graceMs: 20_000, keepWork: false };
+  const giveNotice = (): void => {
+    notice.abort();
+  };
+  const metadata = { aws: 'http://127.0.0.1:9', gcp: 'http://127.0.0.1:9' };
+  const deps: GpuDeps = {
+    ...{ store, trainer, workDir, bases, log: quiet, notice: notice.signal, giveNotice, metadata },
+    ...{ graceMs: 20_000, keepWork: false, ...more },
+  };
   return {
     activities: createGpuActivities(deps),
     workDir,
-    giveNotice: () => {
-      notice.abort();
-    },
+    giveNotice,
+  };
+}
+
+export type RecordedMetric = { name: string; value: number; tags: MetricTags };
+
+function recordingMeter(into: RecordedMetric[], own: MetricTags = {}): MetricMeter {
+  const metric = <Kind extends string, Value extends string>(name: string, kind: Kind, valueType: Value) => {
+    const record = (value: number, tags: MetricTags = {}) => into.push({ name, value, tags: { ...own, ...tags } });
+    const made = { name, kind, valueType, add: record, record, set: record, withTags: () => made };
+    return made;
+  };
+  return {
+    createCounter: (name) => metric(name, 'counter', 'int'),
+    createHistogram: (name, valueType = 'int') => metric(name, 'histogram', valueType),
+    createGauge: (name, valueType = 'int') => metric(name, 'gauge', valueType),
+    withTags: (tags) => recordingMeter(into, { ...own, ...tags }),
   };
 }
 
@@ -75,11 +99,14 @@ export function startActivity<Input, Output>(
   result: Promise<Output>;
   beats: TrainerProgress[];
   until: (reached: (p: TrainerProgress) => boolean) => Promise<TrainerProgress>;
+  /** What the activity recorded on its metric meter. */
+  metrics: RecordedMetric[];
   cancel: () => void;
 } {
+  const metrics: RecordedMetric[] = [];
   const environment = new MockActivityEnvironment(
     { heartbeatDetails: previous, attempt: previous ? 2 : 1 },
-    { logger: temporalLogger(quiet) },
+    { logger: temporalLogger(quiet), metricMeter: recordingMeter(metrics) },
   );
   const beats: TrainerProgress[] = [];
   environment.on('heartbeat', (details: TrainerProgress) => beats.push({ ...details }));
@@ -100,6 +127,7 @@ export function startActivity<Input, Output>(
   return {
     result,
     beats,
+    metrics,
     until,
     cancel: () => {
       environment.cancel();
@@ -148,6 +176,7 @@ export const smallRecipe = (base: string, changes: Record<string, unknown> = {})
     phaseC: { batchSize: 4, maxLength: 128, checkpointEverySteps: 5, stages: [{ epochs: 1, beta: 0.1 }] },
     drafts: { maxNewTokens: 24, batchSize: 8 },
     evaluation: { maxNewTokens: 24, batchSize: 8 },
+    budget: { gpuHourUsd: 1.5 },
     ...changes,
   });
 

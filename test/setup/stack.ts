@@ -6,8 +6,11 @@ import { ownStack } from './own-stack.ts';
 export type TestStack = Pick<Stack, 'home' | 'stop' | 'takeAway'> & { env: Record<string, string> };
 
 /** Starts it; `env` is what clients of it need, `stop` also removes the home. */
-export async function startTestStack(services: readonly ServiceName[]): Promise<TestStack> {
-  const { env, home, remove } = await ownStack();
+export async function startTestStack(
+  services: readonly ServiceName[],
+  extra: Record<string, string> = {},
+): Promise<TestStack> {
+  const { env, home, remove } = await ownStack(extra);
   const stack = await startStack({ env, services });
   const stop = async (): Promise<void> => {
     await stack.stop();

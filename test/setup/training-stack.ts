@@ -30,11 +30,14 @@ export type TrainingStack = TestStack & {
 };
 
 /** Starts it; `stop` ends everything. */
-export async function startTrainingStack(services: readonly ServiceName[]): Promise<TrainingStack> {
+export async function startTrainingStack(
+  services: readonly ServiceName[],
+  extra: Record<string, string> = {},
+): Promise<TrainingStack> {
   // Outages are what is tested: their warnings are no news.
   const logging = { filter: { core: 'ERROR', other: 'ERROR' }, forward: {} } as const;
   Runtime.install({ logger: new DefaultLogger('ERROR'), telemetryOptions: { logging } });
-  const stack = await startTestStack(services);
+  const stack = await startTestStack(services, extra);
   const address = stack.env['TEMPORAL_ADDRESS'] ?? '';
   const client = new Client({ connection: await Connection.connect({ address }) });
   const connection = await NativeConnection.connect({ address });

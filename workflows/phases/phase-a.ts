@@ -1,5 +1,5 @@
 import { gpuTasks, orchestrator } from '../tasks.ts';
-import { attemptRecipe, attemptRecord } from './phase.ts';
+import { attemptRecipe, attemptRecord, tellLedger } from './phase.ts';
 import type { PhaseInput, PhaseResult } from './phase.ts';
 
 /** Phase A, baseline SFT: `question → yes/no`, then the held-out questions, answered directly. */
@@ -17,6 +17,7 @@ export async function phaseA(input: PhaseInput): Promise<PhaseResult> {
     heldOut: corpus.heldOut,
     adapter: input.adapter,
   });
+  tellLedger(training);
   const direct = await gpu.evaluate({
     scope,
     recipe,

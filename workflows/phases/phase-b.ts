@@ -1,5 +1,5 @@
 import { apiTasks, gpuTasks, orchestrator } from '../tasks.ts';
-import { attemptRecipe, attemptRecord } from './phase.ts';
+import { attemptRecipe, attemptRecord, tellLedger } from './phase.ts';
 import type { PhaseInput, PhaseResult } from './phase.ts';
 
 /**
@@ -29,6 +29,7 @@ export async function phaseB(input: PhaseInput): Promise<PhaseResult> {
     heldOut: corpus.heldOut,
     adapter: input.adapter,
   });
+  tellLedger(training);
 
   const evaluate = (mode: 'reasoning' | 'direct') =>
     gpu.evaluate({

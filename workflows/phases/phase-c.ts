@@ -1,6 +1,6 @@
 import type { EvaluationMode } from '../../domain/records.ts';
 import { gpuTasks, orchestrator } from '../tasks.ts';
-import { attemptRecipe, attemptRecord } from './phase.ts';
+import { attemptRecipe, attemptRecord, tellLedger } from './phase.ts';
 import type { PhaseInput, PhaseResult } from './phase.ts';
 
 /**
@@ -22,6 +22,7 @@ export async function phaseC(input: PhaseInput): Promise<PhaseResult> {
     responses: teacher.responses,
   });
   const training = await gpu.trainDpo({ scope, recipe, pairs: pairs.rows, adapter });
+  tellLedger(training);
 
   const evaluate = (mode: EvaluationMode) =>
     gpu.evaluate({

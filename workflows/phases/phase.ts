@@ -1,8 +1,10 @@
+import { setHandler } from '@temporalio/workflow';
 import type { Corpus, TrainingResult } from '../../activities/contract.ts';
 import type { Recipe } from '../../config/recipe.ts';
 import type { Remedies } from '../../domain/gate-types.ts';
 import type { PhaseAttempt, ProgrammeState } from '../../domain/programme.ts';
 import type { ArtefactRef, EvaluationMode, EvaluationSummary, PhaseName } from '../../domain/records.ts';
+import { ledgerQuery } from '../messages.ts';
 
 /** Input of each phase's child workflow: references only. */
 export type PhaseInput = {
@@ -63,7 +65,13 @@ export function attemptRecord(
     gpuSeconds: evaluations.reduce((sum, evaluation) => sum + evaluation.gpuSeconds, training.gpuSeconds),
     stepsRedone: training.stepsRedone,
     losses: training.losses,
+    ...(training.ledger && { ledger: training.ledger }),
     evidence: null,
     outcome: 'pending',
   };
+}
+
+/** Lets a watcher see what losses cost the training while the rest of its phase goes on. */
+export function tellLedger({ ledger }: TrainingResult): void {
+  setHandler(ledgerQuery, () => ledger ?? null);
 }

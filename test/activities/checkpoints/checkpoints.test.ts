@@ -2,7 +2,12 @@ import { mkdirSync, writeFileSync } from 'node:fs';
 import { readFile, readdir } from 'node:fs/promises';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
-import { checkpointPrefix, commitCheckpoint, newestWhole } from '../../../activities/checkpoints/checkpoints.ts';
+import {
+  checkpointPrefix,
+  commitCheckpoint,
+  finishTraining,
+  newestWhole,
+} from '../../../activities/checkpoints/checkpoints.ts';
 import { openLease, readLease } from '../../../activities/checkpoints/lease.ts';
 import { createLog } from '../../../activities/logging.ts';
 import type { Store } from '../../../activities/store/store.ts';
@@ -82,6 +87,47 @@ describe('commit', () => {
     for (const step of [1, 2, 3, 4]) await commitCheckpoint(store, lease, checkpointAt(step), keep);
     const folders = new Set((await store.objects.list('c/keep/epoch-')).map((key) => key.split('/')[3]));
     expect([...folders]).toEqual(['step-000003', 'step-000004']);
+  });
+
+  test('the best stays beside the last k: the first after the lowest held-out loss was measured', async () => {
+    const lease = await openLease(store, 'c/best', 'a');
+    const losses: [number, number | null][] = [
+      ...([
+        [1, null],
+        [2, 0.9],
+        [3, 0.5],
+        [4, 0.5],
+      ] as [number, number][]),
+      ...([
+        [5, 0.7],
+        [6, 0.8],
+      ] as [number, number][]),
+    ];
+    for (const [step, evalLoss] of losses)
+      await commitCheckpoint(store, lease, { ...checkpointAt(step), evalLoss }, keep);
+    expect(lease.record().checkpoints.map(({ step, evalLoss }) => [step, evalLoss])).toEqual([
+      [3, 0.5],
+      [5, 0.7],
+      [6, 0.8],
+    ]);
+    // A better one takes its place; the newest is what training goes on from all the same.
+    await commitCheckpoint(store, lease, { ...checkpointAt(7), evalLoss: 0.4 }, keep);
+    await commitCheckpoint(store, lease, { ...checkpointAt(8), evalLoss: 0.6 }, keep);
+    expect(lease.record().checkpoints.map(({ step }) => step)).toEqual([7, 8]);
+    expect((await newestWhole(s3.newStore(), lease, s3.newFolder(), log))?.step).toBe(8);
+    const folders = new Set((await store.objects.list('c/best/epoch-')).map((key) => key.split('/')[3]));
+    expect([...folders]).toEqual(['step-000007', 'step-000008']);
+  });
+
+  test('a finished training keeps its newest checkpoint', async () => {
+    const lease = await openLease(store, 'c/finished', 'a');
+    for (const step of [1, 2, 3]) await commitCheckpoint(store, lease, checkpointAt(step), keep);
+    await finishTraining(store, lease, { steps: 3 });
+    expect((await readLease(store, 'c/finished'))?.record).toMatchObject({
+      ...{ final: { steps: 3 }, checkpoints: [{ step: 3 }] },
+    });
+    const folders = new Set((await store.objects.list('c/finished/epoch-')).map((key) => key.split('/')[3]));
+    expect([...folders]).toEqual(['step-000003']);
   });
 
   test('a zombie that wakes in the middle of an upload, after its successor committed, changes nothing', async () => {

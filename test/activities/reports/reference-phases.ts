@@ -30,7 +30,7 @@ export function fixturePhases(model: Model, decisions: Decision[], put: Put): Ph
     evaluations: EvaluationSummary[],
     more: Pick<
       PhaseAttempt,
-      'remedies' | 'outcome' | 'metrics' | 'steps' | 'trainLoss' | 'gpuSeconds' | 'losses' | 'stepsRedone'
+      'remedies' | 'outcome' | 'metrics' | 'steps' | 'trainLoss' | 'gpuSeconds' | 'losses' | 'stepsRedone' | 'ledger'
     >,
   ): PhaseAttempt => {
     const name = `${phase}${number}`;
@@ -81,6 +81,10 @@ export function fixturePhases(model: Model, decisions: Decision[], put: Put): Ph
       gpuSeconds: 1.9 * hour,
       losses: 1,
       stepsRedone: 3,
+      ledger: {
+        ...{ lost: 1, byKind: { 'host-lost': 1 }, preemptions: 1, stepsRedone: 3 },
+        ...{ secondsToNextStep: 42, gpuSecondsLost: 1620 },
+      },
     },
   );
   const remedies = { filtering: 'keep-all', balance: 'upsample', sharedTemplate: true } as const;

@@ -62,6 +62,15 @@ describe('the report of the reference run', () => {
     expect(report.words).toMatch(/upsample the rarer class .* added 18 18 yes \/ 0 no/);
   });
 
+  it('shows what losses cost, with and without their kinds', () => {
+    // Phase C is of a version that only counted.
+    expect(report.words).toMatch(
+      /B 1 host or trainer lost 1 1 3 42 s 27 min \$0\.16 C – 1 0 4 0 s 0 s \$0 Together 1 host or trainer lost 2 1 7 42 s 27 min \$0\.16/,
+    );
+    expect(report.data.losses.run).toMatchObject({ lost: 2, preemptions: 1, stepsRedone: 7, gpuSecondsLost: 1620 });
+    expect(report.data.losses.run.usdLost).toBeCloseTo((1620 / 3600) * 0.35);
+  });
+
   it('compares attempts, curves, costs and the recipe', () => {
     for (const words of [
       'Fixes compared',

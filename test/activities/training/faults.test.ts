@@ -135,7 +135,7 @@ test('the disk full in the middle of a training: named, and another host goes on
   const disk = smallDisk();
   if (disk === null) return skip('mounting a small file system is not permitted here');
   try {
-    const first = training('full', newHost(s3, trainer, s3.newStore(), disk.path));
+    const first = training('full', newHost(s3, trainer, s3.newStore(), { workDir: disk.path }));
     await first.until(({ checkpointStep }) => (checkpointStep ?? 0) >= 20);
     expect(() => {
       writeFileSync(join(disk.path, 'filler'), Buffer.alloc(8 * 1024 * 1024));

@@ -100,6 +100,21 @@ describe('the same adapter comes out', () => {
     const result = await second.result;
     await expectSameWeights(result);
     expect(result.losses).toBe(1);
+    const { stepsRedone, ledger } = result;
+    expect(ledger).toMatchObject({ lost: 1, byKind: { 'host-lost': 1 }, preemptions: 1, stepsRedone });
+    expect(ledger?.secondsToNextStep).toBeGreaterThan(0);
+    expect(ledger?.gpuSecondsLost).toBeGreaterThanOrEqual(ledger?.secondsToNextStep ?? 0);
+    // Known while the second attempt still trained, and counted once.
+    expect(second.beats.at(-1)).toMatchObject({ epoch: 2, ledger: { lost: 1, byKind: { 'host-lost': 1 } } });
+    const tags = { run: 'killed', phase: 'A' };
+    expect(second.metrics).toMatchObject([
+      { name: 'ratchet_losses_total', value: 1, tags: { ...tags, kind: 'host-lost' } },
+      { name: 'ratchet_preemptions_total', value: 1, tags },
+      { name: 'ratchet_steps_redone_total', value: stepsRedone, tags },
+      { name: 'ratchet_recovery_seconds', value: ledger?.secondsToNextStep, tags },
+      { name: 'ratchet_gpu_lost_seconds', value: ledger?.gpuSecondsLost, tags },
+      { name: 'ratchet_gpu_lost_usd', value: ((ledger?.gpuSecondsLost ?? 0) / 3600) * 1.5, tags },
+    ]);
     expect(result.stepsRedone).toBeLessThanOrEqual(2 * recipe.phaseA.checkpointEverySteps + 1);
     expect(seen.done).toBeLessThan(STEPS);
     const metrics = await store.rows<{ step: number }>(result.metrics);
@@ -126,7 +141,7 @@ describe('the same adapter comes out', () => {
     expect(error).toMatchObject({ nextRetryDelay: '1 ms', nonRetryable: false });
     const result = await newTraining(inputOf('notice')).result;
     await expectSameWeights(result);
-    expect(result).toMatchObject({ losses: 1, stepsRedone: 0 });
+    expect(result).toMatchObject({ losses: 1, stepsRedone: 0, ledger: { byKind: { notice: 1 }, stepsRedone: 0 } });
   });
 
   test('after another attempt took the lease: the first ends, and what it does late does not count', async () => {
