@@ -4,8 +4,8 @@
 On the CPU with gloo; what differs on GPUs (NCCL in place of gloo, a device per rank) is not run here.
 """
 
-import json
 import os
+import shutil
 import signal
 from pathlib import Path
 from typing import Any
@@ -21,7 +21,7 @@ from ratchet_trainer.job import parse_job
 
 from .conftest import Jobs, Json, Outcome, Server, question, write_rows
 from .test_resume import at_step, newest, run_with_losses
-from .test_serve import gone
+from .test_serve import wait_until_gone
 
 TWO = {"processes": 2}
 SPLIT = {"processes": 2, "strategy": "fsdp"}
@@ -34,7 +34,7 @@ def sft(jobs: Jobs, **changes: Any) -> Json:
     rows = [{"prompt": row["prompt"], "completion": row["yes"]} for row in map(question, range(25))]
     held_out = [{"prompt": row["prompt"], "completion": row["yes"]} for row in map(question, range(9))]
     files = {
-        "trainFile": write_rows(jobs.folder / "train.jsonl", rows),
+        "trainFile": write_rows(jobs.folder / "odd.jsonl", rows),
         "evalFile": write_rows(jobs.folder / "eval.jsonl", held_out),
     }
     return jobs.sft(**{"optimisation": {"epochs": 2}, **files, **changes})
@@ -74,17 +74,13 @@ def test_sft_is_that_of_one_process(server: Server, jobs: Jobs, distributed: Jso
     ("distributed", "loss"),
     [(TWO, "dpo"), (TWO, "cal-dpo"), (TWO, "dr-dpo-published"), (TWO, "cal-dpo-published"), (SPLIT, "cal-dpo")],
 )
-def test_dpo_is_that_of_one_process(
-    server: Server, jobs: Jobs, sft_adapter: str, distributed: Json, loss: str
-) -> None:
+def test_dpo_is_that_of_one_process(server: Server, jobs: Jobs, sft_adapter: str, distributed: Json, loss: str) -> None:
     """Micro-batches of three pairs in windows of nine, 20 pairs: every statistic has to be gathered over the ranks."""
     stages = [{"epochs": 2, "beta": 0.1, "loss": loss, "dropNoisiestShare": 0.0}]
     stages.append(stages[0] | {"epochs": 1, "dropNoisiestShare": 0.25})
     shape = {"batchSize": 3, "gradientAccumulation": 3}
     one = server.run(jobs.write(jobs.dpo(sft_adapter, stages=stages, optimisation=shape)))
-    several = server.run(
-        jobs.write(jobs.dpo(sft_adapter, stages=stages, optimisation=shape, distributed=distributed))
-    )
+    several = server.run(jobs.write(jobs.dpo(sft_adapter, stages=stages, optimisation=shape, distributed=distributed)))
     expect_close(one, several)
     assert [event["message"] for event in one.of("warning")] == [event["message"] for event in several.of("warning")]
     for name, tolerance in (("margin", 5e-3), ("chosenLogp", 1e-4), ("rejectedLogp", 1e-4)):
@@ -113,30 +109,40 @@ def test_same_bytes_after_losses(server: Server, jobs: Jobs, sft_adapter: str, k
     directory = Path(fresh()["checkpointing"]["directory"])
     names = {file.name for file in (directory / "step-000003").iterdir()}
     assert {"rng_state.pth", "rng_state_1.pth", "optimizer.pt", "adapter_model.safetensors"} <= names
-    for step, sign in ((5, "KILL"), (4, "TERM")):
-        for checkpoint in directory.iterdir():
-            for file in checkpoint.iterdir():
-                file.unlink()
-            checkpoint.rmdir()
-        outcomes = run_with_losses(server, jobs, fresh(), sign, [step])
-        assert outcomes[0].code == {"KILL": 137, "TERM": 30}[sign]
-        assert outcomes[-1].of("started")[0]["resumedStep"] >= 3
-        assert adapter_digest(Path(outcomes[-1].result["adapterPath"])) == expected
-        assert outcomes[-1].result["trainLoss"] == first.result["trainLoss"]
+    shutil.rmtree(directory)
+    *_, resumed = run_with_losses(server, jobs, fresh(), "KILL", [5])
+    assert adapter_digest(Path(resumed.result["adapterPath"])) == expected
+    assert resumed.of("started")[0]["resumedStep"] >= 3
+    assert resumed.result["trainLoss"] == first.result["trainLoss"]
+
+
+def test_notice_stops_all_ranks_at_one_step(server: Server, jobs: Jobs) -> None:
+    job = sft(jobs, optimisation={"epochs": 9999}, distributed=TWO)
+    interrupted = server.run(jobs.write(job), at_step(4, "TERM"))
+    assert (interrupted.code, interrupted.error["code"]) == (30, "interrupted")
+    last = interrupted.of("step")[-1]["step"]
+    assert interrupted.of("checkpoint")[-1]["step"] == last
 
 
 def test_another_world_size_is_refused_or_marked(server: Server, jobs: Jobs) -> None:
-    """From two sharded ranks to one process, and on to two ranks again."""
+    """From two sharded ranks to one process, on as one, and to two that hold the whole model."""
     job = sft(jobs, distributed=SPLIT)
     server.run(jobs.write(job))
-    resumed = {"checkpointing": {"resumeFrom": newest(job)}}
+    resumed = {"checkpointing": {"resumeFrom": newest(job), "everySteps": 1}}
     refused = server.run(jobs.write(sft(jobs, **resumed)))
     assert (refused.code, refused.error["code"]) == (10, "otherWorldSize")
     assert "2 processes, this job has 1" in refused.error["message"]
-    for processes, words in ((1, "processes 2 → 1, strategy fsdp → 1"), (2, "processes 2 → 2")):
-        distributed = {"processes": processes, "allowOtherWorldSize": True}
-        outcome = server.run(jobs.write(sft(jobs, **resumed, distributed=distributed)))
-        assert words
+    alone = server.run(jobs.write(sft(jobs, **resumed, distributed={"allowOtherWorldSize": True})))
+    assert [event["code"] for event in alone.of("warning")] == ["inexactResume"]
+    assert "processes 2 → 1, strategy fsdp → ddp" in alone.result["inexact"]
+    assert alone.of("started")[0]["resumedStep"] == 6
+    # The mark stays, also where the next attempt has what its checkpoint had.
+    again = server.run(jobs.write(sft(jobs, checkpointing={"resumeFrom": newest(job)})))
+    assert again.of("started")[0]["resumedStep"] == 7
+    assert not again.of("warning")
+    assert again.result["inexact"] == alone.result["inexact"]
+    more = sft(jobs, checkpointing={"resumeFrom": newest(job)}, distributed=TWO | {"allowOtherWorldSize": True})
+    assert "processes 1 → 2" in server.run(jobs.write(more)).result["inexact"]
 
 
 def ranks_of(leader: int) -> list[int]:
@@ -147,32 +153,57 @@ def leader_of(rank: int) -> int:
     return int(Path(f"/proc/{rank}/stat").read_text().rsplit(")", 1)[1].split()[1])
 
 
-@pytest.mark.parametrize("victim", [0, 1, "leader"])
-def test_one_killed_rank_ends_the_job(server: Server, jobs: Jobs, victim: int | str) -> None:
-    family: list[int] = []
+@pytest.mark.parametrize("victim", ["rank 0", "rank 1", "leader"])
+def test_one_killed_process_ends_the_job(server: Server, jobs: Jobs, victim: str) -> None:
+    family: dict[str, int] = {}
 
-    def kill(event: Json, _send: Any) -> None:
-        if event["event"] == "step" and not family:
-            rank = started[0]
-            leader = leader_of(rank)
-            family.extend([leader, *ranks_of(leader)])
-            assert len(family) == 3
-            assert family[1] == rank
-            os.kill(leader if victim == "leader" else family[1 + int(victim)], signal.SIGKILL)
-
-    started: list[int] = []
-
-    def act(event: Json, send: Any) -> None:
+    def act(event: Json, _send: Any) -> None:
         if event["event"] == "started":
-            started.append(event["pid"])
-        kill(event, send)
+            leader = leader_of(event["pid"])
+            family.update(zip(("leader", "rank 0", "rank 1"), [leader, *ranks_of(leader)], strict=True))
+            assert family["rank 0"] == event["pid"]
+        elif event["event"] == "step" and event["step"] == 2:
+            os.kill(family[victim], signal.SIGKILL)
 
     outcome = server.run(jobs.write(sft(jobs, optimisation={"epochs": 9999}, distributed=TWO)), act)
     assert outcome.code == 137
-    if victim != "leader":
-        assert outcome.error["code"] == "rankLost"
-        assert f"rank {victim} of 2 was killed by signal 9" in outcome.error["message"]
-    assert len(outcome.of("error")) == (0 if victim == "leader" else 1)
-    for pid in family:
+    for pid in family.values():
         wait_until_gone(pid)
-    assert not list(Path(sft(jobs)["outputDir"]).glob(".ranks-*")) or victim == "leader"
+    if victim == "leader":
+        return
+    assert [event["code"] for event in outcome.of("error")] == ["rankLost"]
+    assert f"{victim} of 2 was killed by signal 9" in outcome.error["message"]
+    assert not list(Path(sft(jobs)["outputDir"]).glob(".ranks-*"))
+
+
+def test_errors_come_once(server: Server, jobs: Jobs) -> None:
+    """All ranks find the same fault; one tells it, and its exit code is the job's."""
+    outcome = server.run(jobs.write(sft(jobs, optimisation={"learningRate": 1e30, "warmupShare": 0}, distributed=TWO)))
+    assert outcome.code == 21
+    assert [event["code"] for event in outcome.of("error")] == ["diverged"]
+
+
+def test_what_cannot_work_is_refused(
+    server: Server, jobs: Jobs, sft_adapter: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    many = {"processes": 9}
+    for job in (sft(jobs, distributed=many), jobs.dpo(sft_adapter, distributed=many)):
+        outcome = server.run(jobs.write(job))
+        assert (outcome.code, outcome.error["code"]) == (10, "windowTooSmall")
+    monkeypatch.setattr(devices, "visible_devices", lambda: ["0", "1"])
+    three = {"processes": 3}
+    for job in (sft(jobs, distributed=three), jobs.generate(distributed=three)):
+        with pytest.raises(InvalidJobError, match="3 processes need a GPU each, this host has 2"):
+            devices.processes_here(parse_job(job))
+    allowed = three | {"allowOtherWorldSize": True}
+    assert devices.processes_here(parse_job(sft(jobs, distributed=allowed))) == 2
+    assert devices.processes_here(parse_job(jobs.generate(distributed=allowed))) == 1
+
+
+def test_each_rank_sees_one_device(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(torch.cuda, "device_count", lambda: 2)
+    monkeypatch.delenv("CUDA_VISIBLE_DEVICES", raising=False)
+    assert devices.visible_devices() == ["0", "1"]
+    monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "4,7")
+    devices.see_only(1)
+    assert os.environ["CUDA_VISIBLE_DEVICES"] == "7"

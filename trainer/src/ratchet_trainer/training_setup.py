@@ -24,6 +24,10 @@ from .window_training import StepCallback, TrainingRun
 _SCHEDULERS = {"linear": "linear", "cosine": "cosine", "constant": "constant_with_warmup"}
 
 
+_ALONE: dict[str, str | int] = {"processes": 1, "strategy": "ddp"}
+"""Arithmetic of a job of one process, which its checkpoints do not name."""
+
+
 def trainer_arguments(job: SftJob | DpoJob, base: LoadedBase, total_steps: int) -> dict[str, Any]:
     """Arguments for `SFTConfig` and `DPOConfig`; everything that this package does itself is switched off."""
     optimisation = job.optimisation
@@ -85,10 +89,10 @@ def prepare_state(
         check_same_job(state, fingerprint)
         threads = int(state.arithmetic["threads"])
         here = _arithmetic(job, threads)
-        _check_world_size(job, int(state.arithmetic.get("processes", 1)))
-        names = [name for name in {**here, **state.arithmetic} if here.get(name) != state.arithmetic.get(name)]
-        if names:
-            changes = ", ".join(f"{name} {state.arithmetic.get(name, 1)} → {here.get(name, 1)}" for name in names)
+        before, now = _ALONE | state.arithmetic, _ALONE | here
+        _check_world_size(job, int(before["processes"]))
+        changes = ", ".join(f"{name} {before.get(name)} → {now[name]}" for name in now if before.get(name) != now[name])
+        if changes:
             why = f"resumed at step {state.step} under other arithmetic ({changes})"
             message = f"{why}: correct, but not bit for bit the uninterrupted run"
             events.emit("warning", code="inexactResume", message=message)
