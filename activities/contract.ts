@@ -147,6 +147,8 @@ export type TrainingResult = {
   stepsRedone: number;
   /** Attempts lost before this one finished. */
   losses: number;
+  /** Why it is not bit for bit the result of a training that nothing interrupted; absent = it is. */
+  inexact?: string | undefined;
 };
 
 /** Heartbeat details of a GPU activity; `ratchet watch` reads them from the pending activity. */

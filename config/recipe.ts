@@ -3,8 +3,7 @@ import { Distributed } from './distributed.ts';
 
 /**
  * A recipe: everything a programme does, as data. YAML files in `config/recipes/` hold what differs from the defaults
- * here; the defaults are the numbers of the reference run (Phi-3.5-mini on StrategyQA). Every field has one sentence,
- * which is also what editors show (`config/recipe.schema.json` is generated from this file).
+ * here, the numbers of the reference run (Phi-3.5-mini on StrategyQA). The sentence of a field is what editors show.
  */
 
 const share = z.number().min(0).max(1);

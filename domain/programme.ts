@@ -45,6 +45,8 @@ export type PhaseAttempt = {
   gpuSeconds: number;
   stepsRedone: number;
   losses: number;
+  /** Why the adapter is not bit for bit that of a training which nothing interrupted; absent = it is. */
+  inexact?: string | undefined;
   evidence: GateEvidence | null;
   outcome: 'promoted' | 'promoted-by-override' | 'rejected' | 'pending';
 };

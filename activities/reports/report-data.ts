@@ -33,6 +33,7 @@ export type PhaseReport = Pick<
   | 'gpuSeconds'
   | 'stepsRedone'
   | 'losses'
+  | 'inexact'
   | 'dataReport'
 > & {
   rows: number;

@@ -107,6 +107,7 @@ async function commitResult(
     totalParameters: result?.totalParameters ?? 0,
     ...totals,
     losses: lease.epoch - 1,
+    ...(result?.inexact !== undefined && { inexact: result.inexact }),
   };
   await lease.update((record) => ({ ...record, final }));
   return final;
@@ -168,7 +169,7 @@ const Final = z.object({
     evalLoss: z.number().nullable(),
   },
   ...{ trainableParameters: z.number(), totalParameters: z.number(), gpuSeconds: z.number() },
-  ...{ stepsRedone: z.number(), losses: z.number() },
+  ...{ stepsRedone: z.number(), losses: z.number(), inexact: z.string().optional() },
 });
 
 const resultOf = (final: unknown): TrainingResult | null => (final == null ? null : Final.parse(final));

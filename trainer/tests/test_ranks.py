@@ -94,6 +94,17 @@ def test_packed_rows(server: Server, jobs: Jobs) -> None:
     expect_close(one, server.run(jobs.write(sft(jobs, **job, distributed=TWO))))
 
 
+@pytest.mark.parametrize("quantization", ["nf4", "none"])
+def test_shards_a_bfloat16_base_under_a_float32_adapter(server: Server, jobs: Jobs, quantization: str) -> None:
+    """What GPUs get by default: tensors of two types in one group of a sharded model."""
+    job = {"lora": {"dropout": 0}, "base": {"dtype": "bfloat16", "quantization": quantization}}
+    one = server.run(jobs.write(sft(jobs, **job)))
+    split = server.run(jobs.write(sft(jobs, **job, distributed=SPLIT)))
+    losses = [[event["loss"] for event in outcome.of("step")] for outcome in (one, split)]
+    assert losses[0] == pytest.approx(losses[1], rel=5e-2)
+    assert all(tensor.dtype == torch.float32 for tensor in weights(split).values())
+
+
 @pytest.mark.parametrize("kind", ["sft", "fsdp", "dpo"])
 def test_same_bytes_after_losses(server: Server, jobs: Jobs, sft_adapter: str, kind: str) -> None:
     """With dropout in the SFT jobs, whose generators differ per rank; killed, then given notice."""

@@ -63,6 +63,7 @@ export function attemptRecord(
     gpuSeconds: evaluations.reduce((sum, evaluation) => sum + evaluation.gpuSeconds, training.gpuSeconds),
     stepsRedone: training.stepsRedone,
     losses: training.losses,
+    ...(training.inexact !== undefined && { inexact: training.inexact }),
     evidence: null,
     outcome: 'pending',
   };
