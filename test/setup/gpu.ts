@@ -102,9 +102,11 @@ export function startActivity<Input, Output>(
 }
 
 /** Process ids of the jobs that a trainer is running. */
-export function jobsOf(trainer: TrainerServer): number[] {
-  const server = trainer.pid() ?? 0;
-  const children = readFileSync(`/proc/${server}/task/${server}/children`, 'utf8').trim();
+export const jobsOf = (trainer: TrainerServer): number[] => childrenOf(trainer.pid() ?? 0);
+
+/** Process ids of a process's children, oldest first; of a job of several processes: its ranks. */
+export function childrenOf(pid: number): number[] {
+  const children = readFileSync(`/proc/${pid}/task/${pid}/children`, 'utf8').trim();
   return children === '' ? [] : children.split(' ').map(Number);
 }
 
