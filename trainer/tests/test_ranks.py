@@ -24,6 +24,7 @@ from .test_resume import at_step, newest, run_with_losses
 from .test_serve import wait_until_gone
 
 TWO = {"processes": 2}
+THREE = {"processes": 3}
 SPLIT = {"processes": 2, "strategy": "fsdp"}
 # Sums over ranks are added up in another order, and AdamW's first steps magnify the last bits of small gradients.
 TOLERANCE = 2e-3
@@ -54,7 +55,7 @@ def expect_close(one: Outcome, several: Outcome) -> None:
     assert [event["tokens"] for event in one.of("step")] == [event["tokens"] for event in several.of("step")]
 
 
-@pytest.mark.parametrize("distributed", [TWO, SPLIT], ids=["ddp", "fsdp"])
+@pytest.mark.parametrize("distributed", [TWO, THREE, SPLIT], ids=["two", "three", "split"])
 def test_sft_is_that_of_one_process(server: Server, jobs: Jobs, distributed: Json) -> None:
     plain = {"lora": {"dropout": 0}}
     one = server.run(jobs.write(sft(jobs, **plain)))
@@ -105,14 +106,14 @@ def test_shards_a_bfloat16_base_under_a_float32_adapter(server: Server, jobs: Jo
     assert all(tensor.dtype == torch.float32 for tensor in weights(split).values())
 
 
-@pytest.mark.parametrize("kind", ["sft", "fsdp", "dpo"])
+@pytest.mark.parametrize("kind", ["sft", "split sft", "dpo"])
 def test_same_bytes_after_losses(server: Server, jobs: Jobs, sft_adapter: str, kind: str) -> None:
-    """With dropout in the SFT jobs, whose generators differ per rank; killed, then given notice."""
+    """With dropout in the SFT jobs, where every rank has generators of its own."""
 
     def fresh() -> Json:
         if kind == "dpo":
             return jobs.dpo(sft_adapter, distributed=TWO)
-        return sft(jobs, distributed=SPLIT if kind == "fsdp" else TWO)
+        return sft(jobs, distributed=SPLIT if kind == "split sft" else THREE)
 
     first = server.run(jobs.write(fresh()))
     expected = adapter_digest(Path(first.result["adapterPath"]))
