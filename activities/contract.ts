@@ -150,6 +150,8 @@ export type TrainingResult = {
   losses: number;
   /** What these cost; not in results of older versions. */
   ledger?: TrainingLedger | undefined;
+  /** Why it is not bit for bit the result of a training that nothing interrupted; absent = it is. */
+  inexact?: string | undefined;
 };
 
 /** Heartbeat details of a GPU activity; `ratchet watch` reads them from the pending activity. */

@@ -31,6 +31,7 @@ export const checkRecipe = (recipe: Recipe): Found[] => [
   ...checkSources(recipe),
   ...checkTemplates(recipe),
   ...checkTeacher(recipe),
+  ...checkDistributed(recipe),
   ...checkPhaseB(recipe),
   ...checkPhaseC(recipe),
   ...checkGates(recipe),
@@ -95,6 +96,22 @@ function checkTeacher(recipe: Recipe): Found[] {
       type: 'BudgetExceeded',
     },
   ];
+}
+
+/** More GPUs than this host has are refused where the host is known: by the first job of a run, before the teacher is asked. */
+function checkDistributed(recipe: Recipe): Found[] {
+  const { processes, strategy } = recipe.distributed;
+  if (strategy === 'fsdp' && processes === 1) {
+    const fix = 'write distributed.processes: the number of GPUs, or leave the strategy out';
+    return [invalid(['distributed', 'strategy'], 'fsdp splits a model over processes, and there is one', fix)];
+  }
+  return (['phaseA', 'phaseB', 'phaseC'] as const).flatMap((phase) => {
+    const rows = recipe[phase].batchSize * recipe[phase].gradientAccumulation;
+    if (rows >= processes) return [];
+    const fix = `write ${phase}.batchSize or ${phase}.gradientAccumulation so that they multiply to ${processes} or more`;
+    const problem = `${processes} processes, but a step of ${phase} has ${rows} ${rows === 1 ? 'row' : 'rows'}`;
+    return [invalid(['distributed', 'processes'], problem, fix)];
+  });
 }
 
 function checkPhaseB({ phaseB, data }: Recipe): Found[] {

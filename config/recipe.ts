@@ -1,10 +1,10 @@
 import { z } from 'zod';
+import { Distributed } from './distributed.ts';
 import { Reliability } from './reliability.ts';
 
 /**
  * A recipe: everything a programme does, as data. YAML files in `config/recipes/` hold what differs from the defaults
- * here; the defaults are the numbers of the reference run (Phi-3.5-mini on StrategyQA). Every field has one sentence,
- * which is also what editors show (`config/recipe.schema.json` is generated from this file).
+ * here, the numbers of the reference run (Phi-3.5-mini on StrategyQA). The sentence of a field is what editors show.
  */
 
 const share = z.number().min(0).max(1);
@@ -94,7 +94,7 @@ export const Lora = z.strictObject({
 
 const optimisation = {
   batchSize: z.int().min(1).default(2).describe('Rows per micro-batch.'),
-  gradientAccumulation: z.int().min(1).default(16).describe('Micro-batches per optimizer step.'),
+  gradientAccumulation: z.int().min(1).default(16).describe('Micro-batches per optimizer step, over all GPUs.'),
   warmupShare: share.default(0.03).describe('Share of the steps with linear warm-up.'),
   scheduler: z.enum(['linear', 'cosine', 'constant']).default('cosine').describe('Learning-rate schedule.'),
   weightDecay: z.number().min(0).default(0).describe('AdamW weight decay.'),
@@ -224,6 +224,7 @@ export const Recipe = z.strictObject({
   drafts: Generation.prefault({ maxNewTokens: 96 }).describe('How the student drafts.'),
   teacher: Teacher.prefault({}),
   lora: Lora.prefault({}),
+  distributed: Distributed.prefault({}).describe('How phases use several GPUs of a host.'),
   phaseA: Sft.prefault({}),
   phaseB: PhaseB.prefault({}),
   phaseC: PhaseC.prefault({}),

@@ -1,4 +1,5 @@
 import { z } from 'zod';
+import { Distributed } from './distributed.ts';
 
 /**
  * The job file: the only thing that crosses from TypeScript to the Python trainer (with the event stream and the exit
@@ -32,7 +33,7 @@ const Lora = z.strictObject({
 const Optimisation = z.strictObject({
   epochs: z.number().positive(),
   batchSize: z.int().min(1).describe('Rows per micro-batch and device.'),
-  gradientAccumulation: z.int().min(1).describe('Micro-batches per optimizer step.'),
+  gradientAccumulation: z.int().min(1).describe('Micro-batches per optimizer step, over all devices.'),
   learningRate: z.number().positive(),
   warmupShare: z.number().min(0).lt(1).describe('Share of the steps with linear warm-up.'),
   scheduler: z.enum(['linear', 'cosine', 'constant']),
@@ -61,6 +62,9 @@ const common = {
   seed: z.int().min(0),
   base: Base,
   outputDir: Path.describe('The job owns this folder; results are renamed into it whole.'),
+  distributed: Distributed.optional().describe(
+    'Several GPUs; a generate job runs on one, and is refused where the trainings that follow would be.',
+  ),
 };
 
 export const SftJob = z.strictObject({
@@ -198,6 +202,10 @@ export const TrainerEvent = z.discriminatedUnion('event', [
     truncatedShare: z.number().optional(),
     rows: z.int().optional(),
     seconds: z.number(),
+    inexact: z
+      .string()
+      .describe('Why it is not bit for bit the result of a run that nothing interrupted; absent = it is.')
+      .optional(),
   }),
   z.object({ ...stamp, event: z.literal('error'), code: z.string(), message: z.string(), fix: z.string().optional() }),
   z.object({ event: z.literal('exit'), code: z.int(), signal: z.int().optional(), time: z.number() }),

@@ -48,6 +48,8 @@ export type PhaseAttempt = {
   losses: number;
   /** What the losses cost; not in runs of older versions. */
   ledger?: TrainingLedger | undefined;
+  /** Why the adapter is not bit for bit that of a training which nothing interrupted; absent = it is. */
+  inexact?: string | undefined;
   evidence: GateEvidence | null;
   outcome: 'promoted' | 'promoted-by-override' | 'rejected' | 'pending';
 };

@@ -13,7 +13,7 @@ import { resolveBase } from '../training/base-model.ts';
 import { scopeFolder } from '../training/gpu-deps.ts';
 import type { GpuDeps } from '../training/gpu-deps.ts';
 import { failureOfJob } from '../training/job-failure.ts';
-import { baseOf } from '../training/jobs.ts';
+import { baseOf, distributedOf } from '../training/jobs.ts';
 import { runJob } from '../training/run-job.ts';
 import { failureOfStop, supervise } from '../training/supervision.ts';
 import type { Supervision } from '../training/supervision.ts';
@@ -112,6 +112,7 @@ async function generateJob(deps: GpuDeps, task: GenerationTask, folder: string):
       stop: task.stop,
     },
     batchSize: settings.batchSize,
+    ...distributedOf(recipe),
   };
 }
 

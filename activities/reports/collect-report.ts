@@ -72,7 +72,7 @@ export async function collectReport(state: ProgrammeState, rows: ArtefactRows, n
 export const isSimulated = (teacher: string): boolean => /simulated/iu.test(teacher);
 
 async function phaseReport(attempt: PhaseAttempt, rows: ArtefactRows): Promise<PhaseReport> {
-  const { phase, remedies, outcome, steps, trainLoss, gpuSeconds, stepsRedone, losses, dataReport } = attempt;
+  const { phase, remedies, outcome, steps, trainLoss, gpuSeconds, stepsRedone, losses, inexact, dataReport } = attempt;
   const base = {
     phase,
     attempt: attempt.attempt,
@@ -83,6 +83,7 @@ async function phaseReport(attempt: PhaseAttempt, rows: ArtefactRows): Promise<P
     gpuSeconds,
     stepsRedone,
     losses,
+    inexact,
     dataReport,
   };
   try {

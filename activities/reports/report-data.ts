@@ -34,6 +34,7 @@ export type PhaseReport = Pick<
   | 'gpuSeconds'
   | 'stepsRedone'
   | 'losses'
+  | 'inexact'
   | 'dataReport'
 > & {
   rows: number;

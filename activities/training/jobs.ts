@@ -19,6 +19,10 @@ export const baseOf = (recipe: Recipe, path: string): TrainerJob['base'] => ({
   dtype: recipe.model.dtype,
 });
 
+/** Nothing where one process trains, so that such a job (and the identity of its training) does not mention it. */
+export const distributedOf = ({ distributed }: Recipe): Pick<TrainerJob, 'distributed'> =>
+  distributed.processes > 1 || distributed.allowOtherWorldSize ? { distributed } : {};
+
 type Settings = z.infer<typeof Sft> | z.infer<typeof PhaseB> | z.infer<typeof PhaseC>;
 
 function optimisationOf(settings: Settings, microBatch: MicroBatch) {
@@ -70,6 +74,7 @@ export function sftJob(
     checkpointing: checkpointing(settings, place),
     preflight: { maxTruncatedShare: settings.maxTruncatedShare },
     reportTo: recipe.tracking,
+    ...distributedOf(recipe),
   };
 }
 
@@ -90,6 +95,7 @@ export function dpoJob(recipe: Recipe, inputs: DpoInputs, place: Place, microBat
     checkpointing: checkpointing(settings, place),
     preflight: { maxTruncatedShare: settings.maxTruncatedShare },
     reportTo: recipe.tracking,
+    ...distributedOf(recipe),
   };
 }
 

@@ -162,6 +162,7 @@ async function commitResult(
     totalParameters: result?.totalParameters ?? 0,
     ...(await account.totals()),
     losses: lease.epoch - 1,
+    ...(result?.inexact !== undefined && { inexact: result.inexact }),
   };
   await finishTraining(store, lease, final);
   return final;
@@ -230,6 +231,7 @@ const Final = z.object({
   },
   ...{ trainableParameters: z.number(), totalParameters: z.number(), gpuSeconds: z.number() },
   ...{ stepsRedone: z.number(), losses: z.number(), ledger: TrainingLedgerShape.optional() },
+  inexact: z.string().optional(),
 });
 
 const resultOf = (final: unknown): TrainingResult | null => (final == null ? null : Final.parse(final));

@@ -138,7 +138,7 @@ export function startActivity<Input, Output>(
 /** Process ids of the jobs that a trainer is running. */
 export const jobsOf = (trainer: TrainerServer): number[] => childrenOf(trainer.pid() ?? 0);
 
-/** Process ids of the children of a process; none where it is gone. */
+/** Process ids of a process's children, oldest first; of a job of several processes: its ranks. None where it is gone. */
 export function childrenOf(pid: number): number[] {
   try {
     return readdirSync(`/proc/${pid}/task`).flatMap((task) =>

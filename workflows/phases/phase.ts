@@ -66,6 +66,7 @@ export function attemptRecord(
     stepsRedone: training.stepsRedone,
     losses: training.losses,
     ...(training.ledger && { ledger: training.ledger }),
+    ...(training.inexact !== undefined && { inexact: training.inexact }),
     evidence: null,
     outcome: 'pending',
   };

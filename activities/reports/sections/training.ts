@@ -108,5 +108,14 @@ function summaryTable(phases: PhaseReport[]): Html {
     ? 'Cut off: the host was preempted or failed. The work went on from its last whole checkpoint; only the steps after that were done again.'
     : 'No training was cut off.';
   return html`${table([{ title: 'phase' }, ...titles.map((title) => ({ title, number: true }))], rows, 'Training in numbers')}
-    <p class="note">${note}</p>`;
+    <p class="note">${note}</p>
+    ${phases.map(inexactNote)}`;
 }
+
+const inexactNote = ({ phase, attempt, inexact }: PhaseReport): Html =>
+  inexact === undefined
+    ? html``
+    : html`<p class="note">
+        ${attemptLabel(phase, attempt)} is not bit for bit what a training that nothing interrupted would give:
+        ${inexact}.
+      </p>`;

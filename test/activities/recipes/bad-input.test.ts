@@ -113,6 +113,14 @@ const cases = (): Case[] => [
     what: 'a loss that means nothing at its batch size',
     start: { ...good, overrides: { 'phaseC.stages.0.loss': 'dr-dpo-published', 'phaseC.batchSize': 1 } },
   },
+  {
+    what: 'more processes than rows of a step',
+    start: { ...good, overrides: { 'distributed.processes': 8, 'phaseC.batchSize': 4 } },
+  },
+  {
+    what: 'a model split over one process',
+    start: { ...good, overrides: { 'distributed.strategy': 'fsdp' } },
+  },
   { what: 'a data set that is not there', start: { ...good, overrides: source('nowhere.jsonl') } },
   { what: 'an empty data set', start: { ...good, overrides: source('empty.jsonl') } },
   { what: 'a data set with one label', start: { ...good, overrides: source('yes-only.jsonl') } },

@@ -55,6 +55,16 @@ describe('the report of the reference run', () => {
     expect(report.page).toContain('class="card overridden"');
   });
 
+  it('says of an adapter that it is not exact, and why, and of no other', async () => {
+    const run = referenceRun();
+    const [first] = run.state.phases;
+    if (first === undefined) throw new Error('the reference run has phases');
+    first.inexact = 'resumed at step 6 under other arithmetic (processes 2 → 1)';
+    const { words } = await render(run);
+    expect(words).toMatch(/A is not bit for bit .* interrupted would give: resumed at step 6 .*\(processes 2 → 1\)/u);
+    expect(report.words).not.toContain('bit for bit');
+  });
+
   it('shows class balance around every filter, and what was removed', () => {
     expect(report.words).toMatch(
       /teacher agrees with the truth 45\.5 % yes 91 \/ 109 28\.5 % yes 39 \/ 98 63 teacher disagreed 52 yes \/ 11 no/,

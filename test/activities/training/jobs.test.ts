@@ -6,7 +6,7 @@ import { dpoJob, halved, sftJob } from '../../../activities/training/jobs.ts';
 import type { JobOutcome } from '../../../activities/training/run-job.ts';
 import { projectRoot } from '../../../config/environment.ts';
 import { Recipe } from '../../../config/recipe.ts';
-import { DpoJob, SftJob, trainerExitCodes } from '../../../config/trainer-job.ts';
+import { DpoJob, SftJob, TrainerJob, trainerExitCodes } from '../../../config/trainer-job.ts';
 
 const recipe = Recipe.parse({ name: 'defaults', description: 'All defaults.' });
 const place = { id: 'r/A1', outputDir: '/w/out', checkpoints: '/w/checkpoints', resumeFrom: null };
@@ -33,6 +33,26 @@ describe('jobs from a recipe', () => {
     expect(sftJob(early, 'B', inputs, place, null).earlyStopping).toEqual({ patienceEpochs: 3 });
     expect(sftJob(early, 'B', { ...inputs, heldOut: null }, place, null).earlyStopping).toBeUndefined();
     expect(sftJob(early, 'A', inputs, place, null).earlyStopping).toBeUndefined();
+  });
+
+  test('several GPUs are named only where the recipe asks for them', () => {
+    const jobsOf = (distributed: Partial<Recipe['distributed']>) => {
+      const given = Recipe.parse({ ...recipe, distributed });
+      const pairs = { base: '/base', pairs: '/p.jsonl', adapter: '/a' };
+      return [sftJob(given, 'B', inputs, place, null), dpoJob(given, pairs, place, null)];
+    };
+    for (const job of jobsOf({})) expect(job).not.toHaveProperty('distributed');
+    for (const job of jobsOf({ processes: 4, strategy: 'fsdp' })) {
+      expect(TrainerJob.parse(job).distributed).toEqual({
+        processes: 4,
+        strategy: 'fsdp',
+        allowOtherWorldSize: false,
+      });
+    }
+    // A host with one GPU may then go on from what several began.
+    for (const job of jobsOf({ allowOtherWorldSize: true })) {
+      expect(job.distributed).toEqual({ processes: 1, strategy: 'ddp', allowOtherWorldSize: true });
+    }
   });
 
   test('a smaller micro-batch keeps the rows per step', () => {

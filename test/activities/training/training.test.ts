@@ -9,6 +9,7 @@ import type { TrainerServer } from '../../../activities/training/trainer-server.
 import type { Recipe } from '../../../config/recipe.ts';
 import type { ArtefactRef } from '../../../domain/records.ts';
 import {
+  childrenOf,
   jobsOf,
   newHost,
   smallCorpus,
@@ -130,6 +131,26 @@ describe('the same adapter comes out', () => {
     const result = await newTraining(inputOf('server-killed'), first.host).result;
     await expectSameWeights(result);
     expect(result.losses).toBe(1);
+  });
+
+  test('of two processes, after one of them was killed', async () => {
+    const two = { ...recipe, distributed: { ...recipe.distributed, processes: 2 } };
+    const whole = newTraining(inputOf('two', { recipe: two })).result;
+    const weights = await weightsOf((await whole).adapter);
+    const first = newTraining(inputOf('two-killed', { recipe: two }));
+    await first.until(({ checkpointStep }) => (checkpointStep ?? 0) >= 20);
+    const [leader] = jobsOf(trainer);
+    const ranks = childrenOf(leader ?? 0);
+    expect(ranks).toHaveLength(2);
+    process.kill(ranks[1] ?? 0, 'SIGKILL');
+    await expect(first.result).rejects.toMatchObject({
+      type: 'GpuLost',
+      message: expect.stringContaining('rank 1 of 2') as string,
+    });
+    const result = await newTraining(inputOf('two-killed', { recipe: two }), newHost(s3, trainer)).result;
+    expect(result).toMatchObject({ steps: STEPS, losses: 1 });
+    expect(result.inexact).toBeUndefined();
+    expect(await weightsOf(result.adapter)).toBe(weights);
   });
 
   test('after a notice: saved at the next step, handed over, no step redone', async () => {

@@ -16,6 +16,7 @@ from .digests import PROVENANCE_FILE, read_provenance
 from .errors import InvalidJobError, PreflightError
 from .files import replace_folder, sync_tree
 from .job import Lora
+from .sharding import whole
 
 WEIGHTS_FILE = "adapter_model.safetensors"
 
@@ -102,9 +103,12 @@ def _check_shape(config: LoraConfig, lora: Lora) -> None:
 
 
 def adapter_state(model: Any) -> dict[str, torch.Tensor]:
-    """The adapter's own tensors under peft's file names, sorted by name: same values, same bytes."""
+    """The adapter's own tensors under peft's file names, sorted by name: same values, same bytes.
+
+    Every rank must call it where the model is sharded.
+    """
     state = get_peft_model_state_dict(model, save_embedding_layers=False)
-    return {name: state[name].detach() for name in sorted(state)}
+    return {name: whole(state[name].detach()) for name in sorted(state)}
 
 
 def adapter_tensors(model: Any) -> dict[str, torch.Tensor]:

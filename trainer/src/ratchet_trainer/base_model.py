@@ -60,9 +60,12 @@ def load_tokenizer(folder: Path) -> Any:
     return tokenizer
 
 
-def load_base(base: Base) -> LoadedBase:
+def load_base(base: Base, *, sharded: bool = False) -> LoadedBase:
     """Loads a base as the job asks.
 
+    Args:
+        base: The job's.
+        sharded: Keeps 4-bit weights in tensors of the compute type: FSDP does not split those of uint8.
     Raises:
         InvalidJobError: Nothing loadable at `base.path`.
         PreflightError: See `load_tokenizer`.
@@ -80,6 +83,7 @@ def load_base(base: Base) -> LoadedBase:
             bnb_4bit_quant_type="nf4",
             bnb_4bit_use_double_quant=True,
             bnb_4bit_compute_dtype=dtype,
+            bnb_4bit_quant_storage=dtype if sharded else None,
         )
     try:
         model = AutoModelForCausalLM.from_pretrained(folder, **options)

@@ -33,10 +33,11 @@ from .losses import (
 from .pair_losses import needs_window, stage_losses
 from .plan import StagePlan, WindowPlan, micro_batches
 from .preflight import check_end_token, check_rows, check_trackers, warn_about
+from .ranks import concatenated, deal, in_rounds, rank_count
 from .reference import REFERENCE_FILE, reference_logps
 from .rows import PairRow, encode_pairs
 from .run_state import digest_of, job_fingerprint
-from .training_setup import finish, keep_precision, prepare_state, train, trainer_arguments
+from .training_setup import finish, is_sharding, keep_precision, prepare_state, train, trainer_arguments
 from .window_training import TrainingRun, WindowTraining
 
 
@@ -65,17 +66,23 @@ class WindowDpoTrainer(WindowTraining, DPOTrainer):
         self._stage = self.job.stages[place.stage]
         self._seen: list[tuple[PairLogps, PairLogps, torch.Tensor]] = []
         numbers = run.plan.rows(place, self._kept(place.stage))
-        groups = micro_batches(numbers, run.lengths, run.job.optimisation.batch_size)
+        size = run.job.optimisation.batch_size
+        share = deal(numbers, run.lengths, lambda rows: micro_batches(rows, run.lengths, size))
+        groups = share.groups
         batches = [self._batch(group) | {"weights": torch.full((len(group),), 1 / len(numbers))} for group in groups]
-        if needs_window(self._stage) and len(groups) > 1:
-            ratios = self._ratios(batches)
+        idle = [self._batch(numbers[:1]) | {"weights": torch.zeros(1), "idle": True}] * share.idle
+        if needs_window(self._stage) and (len(groups) > 1 or rank_count() > 1):
+            ratios = self._ratios([*batches, *idle], sum(map(len, groups)))
             mu = mean_gap(ratios)
             weights = [batch["weights"] for batch in batches]
             if self._stage.loss == "dr-dpo-published":
                 losses = stage_losses(self._stage, ratios, mu)
-                weights = dr_dpo_weights(losses, self._stage.dr_beta_prime).split([len(group) for group in groups])
+                own = dr_dpo_weights(losses, self._stage.dr_beta_prime)[share.start :][: sum(map(len, groups))]
+                weights = own.split([len(group) for group in groups])
             batches = [batch | {"mu": mu, "weights": weight} for batch, weight in zip(batches, weights, strict=True)]
-        return batches
+            idle = [batch | {"mu": mu} for batch in idle]
+        self._rows = sum(map(len, groups))
+        return [*batches, *map(dict, idle)]
 
     def compute_loss(
         self, model: Any, inputs: dict[str, Any], return_outputs: bool = False, num_items_in_batch: Any = None
@@ -115,19 +122,22 @@ class WindowDpoTrainer(WindowTraining, DPOTrainer):
 
     def reported_loss(self, backpropagated: float) -> float:
         """Dr. DPO's own value where its weights were constants in the backward pass."""
+        seen = [torch.stack([*policy, *ratios, losses]) for policy, ratios, losses in self._seen]
+        self._window = concatenated(torch.cat(seen, 1)[:, : self._rows], 1)
         if self._stage.loss != "dr-dpo-published":
             return backpropagated
-        return float(dr_dpo_published(torch.cat([losses for _, _, losses in self._seen]), self._stage.dr_beta_prime))
+        return float(dr_dpo_published(self._window[4], self._stage.dr_beta_prime))
 
     def step_fields(self) -> dict[str, float]:
         """β, mean margin β·(h_w − h_l), share of positive margins, mean log-probs."""
-        gap = torch.cat([ratios.chosen - ratios.rejected for _, ratios, _ in self._seen])
+        chosen, rejected, h_w, h_l, _ = self._window
+        gap = h_w - h_l
         return {
             "beta": self._stage.beta,
             "margin": self._stage.beta * float(gap.mean()),
             "accuracy": float((gap > 0).float().mean()),
-            "chosenLogp": float(torch.cat([policy.chosen for policy, _, _ in self._seen]).mean()),
-            "rejectedLogp": float(torch.cat([policy.rejected for policy, _, _ in self._seen]).mean()),
+            "chosenLogp": float(chosen.mean()),
+            "rejectedLogp": float(rejected.mean()),
         }
 
     def divergence_limit(self) -> float:
@@ -149,9 +159,9 @@ class WindowDpoTrainer(WindowTraining, DPOTrainer):
         kept = self.run.state.kept.get(str(stage))
         if kept is None:
             scores = torch.zeros(len(self.pairs))
-            for group in self.batches_of_all():
+            for group, policy in in_rounds(self.batches_of_all(), self.score):
                 reference = PairLogps(self.reference.chosen[group], self.reference.rejected[group])
-                scores[group] = disagreement_scores(log_ratios(self.score(group), reference), self._stage.beta)
+                scores[group] = disagreement_scores(log_ratios(policy, reference), self._stage.beta)
             kept = self.run.state.kept[str(stage)] = keep_least_noisy(scores, share)
             dropped = sorted(set(range(len(self.pairs))) - set(kept))
             least = f", disagreement {float(scores[dropped].min()):.3f} and more" if dropped else ""
@@ -164,14 +174,18 @@ class WindowDpoTrainer(WindowTraining, DPOTrainer):
         return batch | {"ref_chosen": self.reference.chosen[numbers], "ref_rejected": self.reference.rejected[numbers]}
 
     @torch.no_grad()
-    def _ratios(self, batches: Sequence[dict[str, Any]]) -> PairLogps:
+    def _ratios(self, batches: Sequence[dict[str, Any]], rows: int) -> PairLogps:
+        """Ratios of the whole window, all ranks' parts in their order; `rows` of the batches' pairs are this rank's."""
         parts: list[PairLogps] = []
         for batch in batches:
             inputs = self._prepare_inputs(batch)
             with self.compute_loss_context_manager():
                 policy = self.pair_logps(self.model, inputs)
             parts.append(log_ratios(policy, PairLogps(inputs["ref_chosen"], inputs["ref_rejected"])))
-        return PairLogps(torch.cat([part.chosen for part in parts]), torch.cat([part.rejected for part in parts]))
+        return PairLogps(
+            concatenated(torch.cat([part.chosen for part in parts])[:rows]),
+            concatenated(torch.cat([part.rejected for part in parts])[:rows]),
+        )
 
 
 def run_dpo(job: DpoJob, events: EventStream, interrupts: Interrupts, read_at: float) -> None:
@@ -183,7 +197,7 @@ def run_dpo(job: DpoJob, events: EventStream, interrupts: Interrupts, read_at: f
     check_trackers(job.report_to)
     _check_stages(job)
     raw = read_rows(job.pairs_file, "pairsFile")
-    base = load_base(job.base)
+    base = load_base(job.base, sharded=is_sharding(job))
     check_end_token(base.model, base.tokenizer)
     try:
         reference_digest = adapter_digest(Path(job.adapter.path))

@@ -84,6 +84,15 @@ class Preflight:
 
 
 @dataclass(frozen=True)
+class Distributed:
+    """How many processes of one host train together, and how they share the work."""
+
+    processes: int = 1
+    strategy: Literal["ddp", "fsdp"] = "ddp"
+    allow_other_world_size: bool = False
+
+
+@dataclass(frozen=True)
 class EarlyStopping:
     """Stops after this many epochs without a lower evaluation loss."""
 
@@ -136,6 +145,7 @@ class SftJob(_Common):
     adapter: Adapter | None = None
     eval_file: str | None = None
     early_stopping: EarlyStopping | None = None
+    distributed: Distributed = Distributed()
 
 
 @dataclass(frozen=True)
@@ -150,6 +160,7 @@ class DpoJob(_Common):
     checkpointing: Checkpointing
     preflight: Preflight
     report_to: list[str]
+    distributed: Distributed = Distributed()
 
 
 @dataclass(frozen=True)
@@ -163,6 +174,7 @@ class GenerateJob(_Common):
     sampling: Sampling
     batch_size: int
     adapter: Adapter | None = field(default=None)
+    distributed: Distributed = Distributed()
 
 
 TrainingJob = SftJob | DpoJob

@@ -1,6 +1,7 @@
 # pyright: basic
 """Reference log-probabilities of DPO: computed once from the SFT adapter, kept on disk, resumable."""
 
+import os
 import shutil
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -10,6 +11,7 @@ import torch
 from .files import json_line, whole_lines, write_whole
 from .interrupts import Interrupts
 from .losses import PairLogps
+from .ranks import in_rounds, of_first_rank, own_rank
 
 REFERENCE_FILE = "reference_logps.jsonl"
 
@@ -40,19 +42,15 @@ def reference_logps(
         InterruptedJobError: SIGTERM; what is done stays on disk.
     """
     path = folder / REFERENCE_FILE
-    rows = _known(path, key)
-    if not rows and resume_from is not None:
-        copy = Path(resume_from) / REFERENCE_FILE
-        if copy.exists():
-            shutil.copyfile(copy, path)
-            rows = _known(path, key)
-    write_whole(path, map(json_line, [{"key": key}, *rows.values()]))
-    with open(path, "ab") as file:
-        for group in groups:
-            if all(pair in rows for pair in group):
-                continue
-            interrupts.check("while scoring the reference; what is done is kept")
-            logps = score(group)
+    rows = of_first_rank(lambda: _begin(path, resume_from, key))
+
+    def score_next(group: Sequence[int]) -> PairLogps:
+        interrupts.check("while scoring the reference; what is done is kept")
+        return score(group)
+
+    missing = [group for group in groups if not all(pair in rows for pair in group)]
+    with open(path if own_rank() == 0 else os.devnull, "ab") as file:
+        for group, logps in in_rounds(missing, score_next):
             for pair, chosen, rejected in zip(group, logps.chosen.tolist(), logps.rejected.tolist(), strict=True):
                 rows[pair] = {"pair": pair, "chosen": chosen, "rejected": rejected}
                 file.write(json_line(rows[pair]))
@@ -61,6 +59,17 @@ def reference_logps(
     return PairLogps(
         torch.tensor([row["chosen"] for row in ordered]), torch.tensor([row["rejected"] for row in ordered])
     )
+
+
+def _begin(path: Path, resume_from: str | None, key: str) -> dict[int, dict[str, float]]:
+    rows = _known(path, key)
+    if not rows and resume_from is not None:
+        copy = Path(resume_from) / REFERENCE_FILE
+        if copy.exists():
+            shutil.copyfile(copy, path)
+            rows = _known(path, key)
+    write_whole(path, map(json_line, [{"key": key}, *rows.values()]))
+    return rows
 
 
 def _known(path: Path, key: str) -> dict[int, dict[str, float]]:

@@ -6,17 +6,21 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
+from .devices import processes_here, see_only
 from .errors import InvalidJobError, classify
 from .events import EventStream
 from .exit_codes import EXIT_CODES
 from .interrupts import Interrupts
 from .job import DpoJob, GenerateJob, Job, SftJob, load_job
+from .rank_processes import run_ranks
 
 _log = logging.getLogger(__name__)
 
+Write = Callable[[bytes], object]
 
-def run_job(path: str, write: Callable[[bytes], object], on_loaded: Callable[[Job], None] | None = None) -> int:
-    """Runs a job file in this process.
+
+def run_job(path: str, write: Write, on_loaded: Callable[[Job], None] | None = None) -> int:
+    """Runs a job file in this process, or in several that this one leads.
 
     Args:
         path: The job file.
@@ -28,15 +32,49 @@ def run_job(path: str, write: Callable[[bytes], object], on_loaded: Callable[[Jo
     read_at = time.monotonic()
     interrupts = Interrupts().install()
     events = EventStream(write, Path(path).stem)
-    try:
+
+    def run() -> int:
         job = load_job(path)
         events.job_id = job.id
         _own_output_folder(job)
         if on_loaded:
             on_loaded(job)
+        processes = processes_here(job)
+        if processes > 1:
+
+            def work(rank: int, store: Path, write_event: Write) -> int:
+                return _run_rank(rank, processes, store, job, EventStream(write_event, job.id), interrupts, read_at)
+
+            return run_ranks(processes, Path(job.output_dir), events, write, interrupts, work)
+        see_only(0)
         events.start_alive()
         _dispatch(job, events, interrupts, read_at)
         return EXIT_CODES["ok"]
+
+    return _reported(events, run)
+
+
+def _run_rank(
+    rank: int, processes: int, store: Path, job: Job, events: EventStream, interrupts: Interrupts, read_at: float
+) -> int:
+    def run() -> int:
+        see_only(rank)
+        if rank == 0:
+            events.start_alive()
+        from .ranks import any_rank, join_ranks
+
+        join_ranks(rank, processes, store)
+        interrupts.agree = any_rank
+        _dispatch(job, events, interrupts, read_at)
+        any_rank(False)  # none ends before rank 0 has written the result
+        return EXIT_CODES["ok"]
+
+    return _reported(events, run)
+
+
+def _reported(events: EventStream, run: Callable[[], int]) -> int:
+    try:
+        return run()
     except Exception as error:
         known = classify(error)
         if known.exit_code == EXIT_CODES["unexpected"]:

@@ -12,6 +12,10 @@ from .files import sha256_of
 from .job import DpoJob, SftJob
 
 STATE_FILE = "ratchet_state.json"
+_NOT_DECIDING = (
+    *("version", "id", "base", "output_dir", "checkpointing", "preflight", "report_to", "adapter"),
+    "distributed",  # how sums are split: see `RunState.arithmetic`
+)
 
 
 @dataclass
@@ -33,6 +37,7 @@ class RunState:
         stopped_early: Whether patience ran out.
         kept: Pairs that each filtering DPO stage visits, by stage number.
         reference_digest: Adapter that the reference log-probs come from (DPO).
+        inexact: Why the result is not bit for bit that of a run which nothing interrupted; None = it is.
     """
 
     fingerprint: dict[str, Any]
@@ -49,10 +54,18 @@ class RunState:
     stopped_early: bool = False
     kept: dict[str, list[int]] = field(default_factory=dict[str, list[int]])
     reference_digest: str | None = None
+    inexact: str | None = None
 
     def write(self, folder: Path) -> None:
         """Writes the state into a checkpoint folder."""
-        (folder / STATE_FILE).write_text(json.dumps(dataclasses.asdict(self), allow_nan=False) + "\n", "utf-8")
+        body = dataclasses.asdict(self)
+        if self.inexact is None:
+            del body["inexact"]
+        (folder / STATE_FILE).write_text(json.dumps(body, allow_nan=False) + "\n", "utf-8")
+
+    def mark_inexact(self, why: str) -> None:
+        """Remembers one more reason; the result carries all of them."""
+        self.inexact = why if self.inexact is None else f"{self.inexact}; {why}"
 
 
 def read_state(checkpoint: Path) -> RunState:
@@ -74,7 +87,7 @@ def job_fingerprint(job: SftJob | DpoJob, base_digest: str, adapter_digest: str 
     The micro-batch size is left out: halving it after running out of memory keeps the same rows per step.
     """
     data = dataclasses.asdict(job)
-    for name in ("version", "id", "base", "output_dir", "checkpointing", "preflight", "report_to", "adapter"):
+    for name in _NOT_DECIDING:
         data.pop(name)
     optimisation = data["optimisation"]
     optimisation["window"] = optimisation.pop("batch_size") * optimisation.pop("gradient_accumulation")

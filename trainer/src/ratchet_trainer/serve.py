@@ -5,7 +5,6 @@ child must be able to start its own OpenMP pool, autograd engine and CUDA contex
 """
 
 import contextlib
-import ctypes
 import gc
 import importlib
 import json
@@ -23,6 +22,7 @@ from typing import Any, cast
 
 from .exit_codes import EXIT_CODES
 from .job import Job
+from .rank_processes import die_with_parent
 from .run_job import run_job
 from .runtime import use_threads
 
@@ -32,6 +32,7 @@ SOCKET_PATH_LIMIT = 100
 _HEAVY_MODULES = (
     "torch",
     "torch.utils.data",
+    "torch.distributed.fsdp",
     "torch.optim.lr_scheduler",
     "safetensors.torch",
     "datasets",
@@ -45,7 +46,6 @@ _HEAVY_MODULES = (
     "ratchet_trainer.generate",
     "ratchet_trainer.transformers_engine",
 )
-_PR_SET_PDEATHSIG = 1
 
 
 @dataclass
@@ -226,8 +226,7 @@ def _fork(server: _Server, connection: _Connection, path: str) -> None:
 
 
 def _child(server: _Server, connection: _Connection, path: str, parent: int) -> int:
-    ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
-    if os.getppid() != parent:
+    if not die_with_parent(parent):
         return EXIT_CODES["interrupted"]
     signal.set_wakeup_fd(-1)
     server.selector.close()

@@ -3,6 +3,7 @@
 """Supervised fine-tuning: LoRA or QLoRA on prompt/completion rows, loss on the completions only."""
 
 import math
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, cast
 
@@ -23,9 +24,10 @@ from .interrupts import Interrupts
 from .job import SftJob
 from .plan import StagePlan, WindowPlan, micro_batches
 from .preflight import check_end_token, check_rows, check_trackers, warn_about
+from .ranks import deal, sum_over_ranks
 from .rows import TokenRow, encode_prompt_completion
 from .run_state import job_fingerprint
-from .training_setup import finish, keep_precision, prepare_state, train, trainer_arguments
+from .training_setup import finish, is_sharding, keep_precision, prepare_state, train, trainer_arguments
 from .window_training import BEST_FILE, TrainingRun, WindowTraining
 
 
@@ -47,14 +49,21 @@ class WindowSftTrainer(WindowTraining, SFTTrainer):
         window = [self.rows[number] for number in numbers]
         weight = sum(row.weight * row.supervised for row in window)
         pad = self.run.base.tokenizer.pad_token_id
-        if self.job.packing:
-            groups = bins_of(numbers, run.lengths, run.job.optimisation.max_length)
-            batches = [collate_packed([self.rows[number] for number in group]) for group in groups]
-        else:
-            groups = micro_batches(numbers, run.lengths, run.job.optimisation.batch_size)
-            batches = [collate([self.rows[number] for number in group], pad) for group in groups]
-        for batch in batches:
-            batch["normalizer"] = torch.tensor(max(weight, 1e-9))
+        optimisation = self.job.optimisation
+
+        def cut(rows: Sequence[int]) -> list[list[int]]:
+            if self.job.packing:
+                return bins_of(rows, run.lengths, optimisation.max_length)
+            return micro_batches(rows, run.lengths, optimisation.batch_size)
+
+        share = deal(numbers, run.lengths, cut)
+        batches: list[dict[str, Any]] = []
+        for group in [*share.groups, *[numbers[:1]] * share.idle]:
+            rows = [self.rows[number] for number in group]
+            batch = collate_packed(rows) if self.job.packing else collate(rows, pad)
+            batches.append(batch | {"normalizer": torch.tensor(max(weight, 1e-9))})
+        for batch in batches[len(share.groups) :]:
+            batch |= {"idle": True, "token_weights": torch.zeros_like(batch["token_weights"])}
         return batches
 
     def compute_loss(
@@ -72,17 +81,20 @@ class WindowSftTrainer(WindowTraining, SFTTrainer):
     def evaluate(self, *args: Any, **kwargs: Any) -> dict[str, float]:
         """Mean negative log-likelihood per supervised token of the held-out rows; keeps the best epoch."""
         size = 2 * self.run.job.optimisation.batch_size
-        order = sorted(range(len(self.eval_rows)), key=lambda number: len(self.eval_rows[number].ids))
+        lengths = [len(row.ids) for row in self.eval_rows]
+        share = deal(range(len(lengths)), lengths, lambda rows: micro_batches(rows, lengths, size))
         total = 0.0
         model = cast("Any", self.model)
         model.eval()
         with torch.no_grad(), self.compute_loss_context_manager():
-            for start in range(0, len(order), size):
-                rows = [self.eval_rows[number] for number in order[start : start + size]]
+            for number, group in enumerate([*share.groups, *[[0]] * share.idle]):
+                rows = [self.eval_rows[row] for row in group]
                 batch = self._prepare_inputs(collate(rows, self.run.base.tokenizer.pad_token_id, weighted=False))
                 batch["normalizer"] = torch.tensor(1.0)
-                total += float(self.compute_loss(model, batch))
-        loss = total / sum(row.supervised for row in self.eval_rows)
+                loss = float(self.compute_loss(model, batch))
+                total += loss if number < len(share.groups) else 0.0
+        whole = float(sum_over_ranks(torch.tensor(total, dtype=torch.float64)))
+        loss = whole / sum(row.supervised for row in self.eval_rows)
         self._record_evaluation(loss)
         metrics = {"eval_loss": loss}
         self.log(dict(metrics))
@@ -118,7 +130,7 @@ def run_sft(job: SftJob, events: EventStream, interrupts: Interrupts, read_at: f
         raise InvalidJobError("missingField", "earlyStopping: needs evalFile", "Give evalFile or drop earlyStopping.")
     raw = read_rows(job.train_file, "trainFile")
     raw_eval = read_rows(job.eval_file, "evalFile") if job.eval_file else []
-    base = load_base(job.base)
+    base = load_base(job.base, sharded=is_sharding(job))
     check_end_token(base.model, base.tokenizer)
     parent = adapter_digest_of(job)
     rows, share = _encode(base, raw, job, "trainFile", events)

@@ -9,12 +9,14 @@ from pathlib import Path
 from typing import Any
 
 import torch
+from transformers import set_seed
 
 from .adapters import adapter_tensors, count_parameters, save_adapter
 from .base_model import LARGE_MODEL_PARAMETERS, LoadedBase
-from .errors import InterruptedJobError
+from .errors import InterruptedJobError, InvalidJobError
 from .events import EventStream
 from .job import DpoJob, SftJob
+from .ranks import own_rank, rank_count
 from .run_state import RunState, check_same_job, read_state
 from .runtime import arithmetic_fingerprint, be_deterministic, default_threads, use_threads
 from .window_training import StepCallback, TrainingRun
@@ -22,9 +24,14 @@ from .window_training import StepCallback, TrainingRun
 _SCHEDULERS = {"linear": "linear", "cosine": "cosine", "constant": "constant_with_warmup"}
 
 
+_ALONE: dict[str, str | int] = {"processes": 1, "strategy": "ddp"}
+"""Arithmetic of a job of one process, which its checkpoints do not name."""
+
+
 def trainer_arguments(job: SftJob | DpoJob, base: LoadedBase, total_steps: int) -> dict[str, Any]:
     """Arguments for `SFTConfig` and `DPOConfig`; everything that this package does itself is switched off."""
     optimisation = job.optimisation
+    trackers = job.report_to if own_rank() == 0 else []
     large = base.device == "cuda" and base.model.num_parameters() >= LARGE_MODEL_PARAMETERS
     if "tensorboard" in job.report_to:
         os.environ.setdefault("TENSORBOARD_LOGGING_DIR", str(Path(job.output_dir) / "tensorboard"))
@@ -44,8 +51,8 @@ def trainer_arguments(job: SftJob | DpoJob, base: LoadedBase, total_steps: int) 
         "bf16": base.dtype == torch.bfloat16,
         "use_cpu": base.device == "cpu",
         "gradient_checkpointing": large,
-        "report_to": job.report_to or "none",
-        "logging_strategy": "steps" if job.report_to else "no",
+        "report_to": trackers or "none",
+        "logging_strategy": "steps" if trackers else "no",
         "logging_steps": 1,
         "logging_nan_inf_filter": False,
         "save_strategy": "no",
@@ -73,22 +80,44 @@ def prepare_state(
         InvalidJobError: Bad checkpoint, or another job's.
     """
     tokens = job.optimisation.batch_size * sum(lengths) / len(lengths)
-    threads = default_threads(base.model.num_parameters(), tokens)
+    threads = max(1, default_threads(base.model.num_parameters(), tokens) // rank_count())
     resume = job.checkpointing.resume_from
     if resume is None:
-        state = RunState(fingerprint, arithmetic_fingerprint(threads))
+        state = RunState(fingerprint, _arithmetic(job, threads))
     else:
         state = read_state(Path(resume))
         check_same_job(state, fingerprint)
         threads = int(state.arithmetic["threads"])
-        here = arithmetic_fingerprint(threads)
-        differing = [name for name in here if here[name] != state.arithmetic.get(name)]
-        if differing:
-            message = f"resumed under other {', '.join(differing)}: correct, but not bit for bit the uninterrupted run"
+        here = _arithmetic(job, threads)
+        before, now = _ALONE | state.arithmetic, _ALONE | here
+        _check_world_size(job, int(before["processes"]))
+        changes = ", ".join(f"{name} {before.get(name)} → {now[name]}" for name in now if before.get(name) != now[name])
+        if changes:
+            why = f"resumed at step {state.step} under other arithmetic ({changes})"
+            message = f"{why}: correct, but not bit for bit the uninterrupted run"
             events.emit("warning", code="inexactResume", message=message)
+            state.mark_inexact(why)
+            state.arithmetic = here
     use_threads(threads)
     be_deterministic(job.seed)
     return state
+
+
+def is_sharding(job: SftJob | DpoJob) -> bool:
+    """Whether the model is split over the processes of this job."""
+    return rank_count() > 1 and job.distributed.strategy == "fsdp"
+
+
+def _arithmetic(job: SftJob | DpoJob, threads: int) -> dict[str, str | int]:
+    ranks = {"processes": rank_count(), "strategy": job.distributed.strategy} if rank_count() > 1 else {}
+    return arithmetic_fingerprint(threads) | ranks
+
+
+def _check_world_size(job: SftJob | DpoJob, theirs: int) -> None:
+    if theirs != rank_count() and not job.distributed.allow_other_world_size:
+        message = f"checkpointing.resumeFrom: the checkpoint is of {theirs} processes, this job has {rank_count()}"
+        fix = f"Resume with {theirs}, or set distributed.allowOtherWorldSize: the result is then marked inexact."
+        raise InvalidJobError("otherWorldSize", message, fix)
 
 
 def keep_precision(model: Any, build: Any) -> Any:
@@ -108,11 +137,15 @@ def keep_precision(model: Any, build: Any) -> Any:
 def train(trainer: Any, run: TrainingRun) -> None:
     """Runs the loop to its end, and to that of the last checkpoint's write.
 
+    Generators of ranks differ from here on; those of a checkpoint replace them.
+
     Raises:
         InterruptedJobError: SIGTERM; a checkpoint of the last step done is on disk.
     """
     trainer.run = run
     trainer.add_callback(StepCallback(trainer))
+    if own_rank() > 0:
+        set_seed(run.job.seed + own_rank())  # dropout must not mask the same places in every rank's rows
     try:
         trainer.train(resume_from_checkpoint=run.job.checkpointing.resume_from)
     finally:
@@ -128,6 +161,8 @@ def finish(trainer: Any, run: TrainingRun, provenance: dict[str, Any], **fields:
     final = Path(run.job.output_dir) / "adapter"
     state = run.state
     tensors = run.best if run.best is not None else adapter_tensors(model)
+    if own_rank() > 0:
+        return
     body = {
         "version": 1,
         "job": run.job.id,
@@ -138,7 +173,7 @@ def finish(trainer: Any, run: TrainingRun, provenance: dict[str, Any], **fields:
         **provenance,
     }
     save_adapter(model, tensors, final, body)
-    trainable, total = count_parameters(model)
+    trainable, total = run.parameters or count_parameters(model)
     run.events.emit(
         "result",
         adapterPath=str(final),
@@ -148,6 +183,7 @@ def finish(trainer: Any, run: TrainingRun, provenance: dict[str, Any], **fields:
         bestEpoch=state.best_epoch if run.best is not None else None,
         trainableParameters=trainable,
         totalParameters=total,
+        inexact=state.inexact,
         seconds=time.monotonic() - run.read_at,
         **fields,
     )

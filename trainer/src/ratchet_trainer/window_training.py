@@ -12,7 +12,7 @@ import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, cast
+from typing import Any, cast
 
 import torch
 from torch.utils.data import DataLoader
@@ -27,12 +27,10 @@ from .events import EventStream
 from .interrupts import Interrupts
 from .job import DpoJob, SftJob
 from .plan import WindowPlan
+from .rank_training import TrainingOverRanks
+from .ranks import own_rank, rank_count, sum_gradients, sum_over_ranks
 from .run_state import RunState
-
-if TYPE_CHECKING:
-    from transformers import Trainer as _Behind
-else:
-    _Behind = object
+from .sharding import is_sharded, reduce_with_next_backward, whole
 
 BEST_FILE = "best_adapter.safetensors"
 BAD_STEPS_ALLOWED = 10
@@ -47,6 +45,7 @@ class TrainingRun:
         lengths: Tokens of every row (pairs: of the longer side), by row number.
         best: Adapter of the best epoch, when early stopping asks for it.
         read_at: `time.monotonic()` when the job was read.
+        parameters: Trainable and total, counted before a sharded model is split.
     """
 
     job: SftJob | DpoJob
@@ -59,20 +58,24 @@ class TrainingRun:
     read_at: float
     best: dict[str, torch.Tensor] | None = None
     extra_checkpoint_files: Sequence[Path] = ()
+    parameters: tuple[int, int] | None = None
     writer: CheckpointWriter = field(init=False)
 
     def __post_init__(self) -> None:
         self.writer = CheckpointWriter(self.events)
 
 
-class WindowTraining(_Behind):
+class WindowTraining(TrainingOverRanks):
     """Mixin in front of a TRL trainer; set `run` before `train()`."""
 
     run: TrainingRun
     evaluates = False
 
     def window_batches(self, step: int) -> list[dict[str, Any]]:
-        """Micro-batches of the zero-based optimizer step, ready for `compute_loss`."""
+        """This rank's micro-batches of the zero-based optimizer step, ready for `compute_loss`.
+
+        One that only keeps step with the other ranks says `idle` and has no weight.
+        """
         raise NotImplementedError
 
     def divergence_limit(self) -> float:
@@ -84,7 +87,10 @@ class WindowTraining(_Behind):
         return {}
 
     def reported_loss(self, backpropagated: float) -> float:
-        """The window's loss, nats; not the number that was differentiated where batch weights were constants."""
+        """The window's loss, nats; not the number that was differentiated where batch weights were constants.
+
+        Called once per step, on all ranks.
+        """
         return backpropagated
 
     def get_train_dataloader(self) -> DataLoader:
@@ -92,39 +98,45 @@ class WindowTraining(_Behind):
         return DataLoader(range(self.run.plan.total), batch_size=1, collate_fn=lambda items: {"window": items[0]})  # type: ignore[arg-type]
 
     def training_step(self, model: Any, inputs: dict[str, Any], num_items_in_batch: Any = None) -> torch.Tensor:
-        """Forward and backward over all micro-batches of a window; returns the window's loss."""
+        """Forward and backward over all micro-batches of a window; returns the window's loss.
+
+        Losses are parts of the window's, so gradients add up over micro-batches and ranks.
+        """
         self._step_began = time.monotonic()
         self._rate = cast("Any", self.optimizer).param_groups[0]["lr"]
-        self._tokens = 0
         batches = self.window_batches(inputs["window"])
         if not model.training:  # the call walks every module, so not for each micro-batch
             model.train()
+        tokens = 0
         losses = []
-        for batch in batches:
-            self._tokens += (
-                int(batch["attention_mask"].sum()) if "attention_mask" in batch else batch["input_ids"].numel()
-            )
+        sharded = is_sharded(model)
+        for number, batch in enumerate(batches):
+            tokens += 0 if batch.pop("idle", False) else _tokens_in(batch)
+            reduce_with_next_backward(model, last=number == len(batches) - 1)
             with self.compute_loss_context_manager():
                 loss = cast("torch.Tensor", self.compute_loss(model, self._prepare_inputs(batch)))
-            self.accelerator.backward(loss)
+            self.accelerator.backward(loss * rank_count() if sharded else loss)  # FSDP averages over the ranks
             losses.append(loss.detach())
-        total = torch.stack(losses).sum()
+        if not sharded:
+            sum_gradients(self._trainable())
+        self._tokens = int(sum_over_ranks(torch.tensor(tokens)))
+        total = sum_over_ranks(torch.stack(losses).sum())
         self._loss = self.reported_loss(float(total))
         return total
 
+    def _trainable(self) -> list[torch.nn.Parameter]:
+        return [parameter for group in cast("Any", self.optimizer).param_groups for parameter in group["params"]]
+
     def _clip_grad_norm(self, model: Any) -> Any:
-        if self.accelerator.num_processes > 1:
-            self._grad_norm: Any = super()._clip_grad_norm(model)
-        else:
-            trainable = [
-                parameter for group in cast("Any", self.optimizer).param_groups for parameter in group["params"]
-            ]
-            self._grad_norm = torch.nn.utils.clip_grad_norm_(trainable, self.args.max_grad_norm)
+        self._grad_norm: Any = whole(torch.nn.utils.clip_grad_norm_(self._trainable(), self.args.max_grad_norm))
         return self._grad_norm
 
     def _save_checkpoint(self, model: Any, trial: Any) -> None:
         """Copies what a bit-exact resume needs; it is written while training goes on."""
         run = self.run
+        if own_rank() > 0:
+            self.give_checkpoint_parts()
+            return
         run.writer.save(run.state.step, Path(run.job.checkpointing.directory), self._take)
 
     def _take(self, temporary: Path) -> Callable[[], None]:
@@ -132,7 +144,7 @@ class WindowTraining(_Behind):
         run = self.run
         peft_model = self.accelerator.unwrap_model(self.model)
         adapter = run.writer.memory.copy("adapter", adapter_state(peft_model))
-        optimizer = run.writer.memory.copy("optimizer", cast("Any", self.optimizer).state_dict())
+        optimizer = run.writer.memory.copy("optimizer", self.optimizer_state())
         best = run.best  # replaced when a better epoch comes, never changed
         write_adapter_config(peft_model, temporary)
         torch.save(cast("Any", self.lr_scheduler).state_dict(), temporary / SCHEDULER_NAME)
@@ -194,6 +206,10 @@ class WindowTraining(_Behind):
             raise DivergedError("diverged", message, fix)
 
 
+def _tokens_in(batch: dict[str, Any]) -> int:
+    return int(batch["attention_mask"].sum()) if "attention_mask" in batch else batch["input_ids"].numel()
+
+
 class StepCallback(TrainerCallback):
     """Connects the training loop of transformers to the run: events, evaluation and checkpoints between steps."""
 
@@ -229,6 +245,7 @@ class StepCallback(TrainerCallback):
         step = run.state.step
         control.should_evaluate = self._trainer.evaluates and step in run.plan.epoch_ends()
         due = step % run.job.checkpointing.every_steps == 0 and step < run.plan.total
-        control.should_save = due or run.interrupts.requested
-        if run.interrupts.requested:
+        interrupted = run.interrupts.arrived()
+        control.should_save = due or interrupted
+        if interrupted:
             control.should_training_stop = True
