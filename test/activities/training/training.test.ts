@@ -136,7 +136,7 @@ describe('the same adapter comes out', () => {
   test('of two processes, after one of them was killed', async () => {
     const two = { ...recipe, distributed: { ...recipe.distributed, processes: 2 } };
     const whole = newTraining(inputOf('two', { recipe: two })).result;
-    const weights = await weightsOf((await whole).adapter);
+    const weights = await weightsOf(store, (await whole).adapter);
     const first = newTraining(inputOf('two-killed', { recipe: two }));
     await first.until(({ checkpointStep }) => (checkpointStep ?? 0) >= 20);
     const [leader] = jobsOf(trainer);
@@ -150,7 +150,7 @@ describe('the same adapter comes out', () => {
     const result = await newTraining(inputOf('two-killed', { recipe: two }), newHost(s3, trainer)).result;
     expect(result).toMatchObject({ steps: STEPS, losses: 1 });
     expect(result.inexact).toBeUndefined();
-    expect(await weightsOf(result.adapter)).toBe(weights);
+    expect(await weightsOf(store, result.adapter)).toBe(weights);
   });
 
   test('after a notice: saved at the next step, handed over, no step redone', async () => {
