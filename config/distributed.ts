@@ -16,4 +16,3 @@ export const Distributed = z.strictObject({
     .default(false)
     .describe('Go on with fewer or more processes on a host that has not as many GPUs; the result is marked inexact.'),
 });
-export type Distributed = z.infer<typeof Distributed>;

@@ -26,8 +26,8 @@ from .test_serve import wait_until_gone
 TWO = {"processes": 2}
 THREE = {"processes": 3}
 SPLIT = {"processes": 2, "strategy": "fsdp"}
-# Sums over ranks are added up in another order, and AdamW's first steps magnify the last bits of small gradients.
-TOLERANCE = 2e-3
+# Sums over ranks are added up in another order: after 8 steps weights of up to 0.24 were seen to differ by under 1e-6.
+TOLERANCE = 1e-5
 
 
 def sft(jobs: Jobs, **changes: Any) -> Json:
@@ -49,7 +49,7 @@ def expect_close(one: Outcome, several: Outcome) -> None:
     theirs = weights(several)
     for name, tensor in weights(one).items():
         assert torch.allclose(tensor, theirs[name], atol=TOLERANCE), (name, (tensor - theirs[name]).abs().max())
-    for field, tolerance in (("loss", 1e-3), ("gradNorm", 2e-2)):
+    for field, tolerance in (("loss", 1e-4), ("gradNorm", 1e-3)):
         values = [[event[field] for event in outcome.of("step")] for outcome in (one, several)]
         assert values[0] == pytest.approx(values[1], rel=tolerance)
     assert [event["tokens"] for event in one.of("step")] == [event["tokens"] for event in several.of("step")]
@@ -62,7 +62,7 @@ def test_sft_is_that_of_one_process(server: Server, jobs: Jobs, distributed: Jso
     several = server.run(jobs.write(sft(jobs, **plain, distributed=distributed)))
     expect_close(one, several)
     losses = [[event["loss"] for event in outcome.of("eval")] for outcome in (one, several)]
-    assert losses[0] == pytest.approx(losses[1], rel=1e-3)
+    assert losses[0] == pytest.approx(losses[1], rel=1e-4)
     assert len(several.of("started")) == len(several.of("result")) == 1
     assert [event["step"] for event in several.of("step")] == list(range(1, 9))
     assert [event["step"] for event in several.of("checkpoint")] == [3, 6]
