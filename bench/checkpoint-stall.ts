@@ -1,7 +1,7 @@
 import { execFile } from 'node:child_process';
 import { mkdirSync, mkdtempSync, readFileSync, readdirSync, rmSync, statSync, writeFileSync } from 'node:fs';
 import { rm } from 'node:fs/promises';
-import { tmpdir } from 'node:os';
+import { availableParallelism, loadavg, tmpdir } from 'node:os';
 import { basename, join } from 'node:path';
 import { parseArgs, promisify } from 'node:util';
 import { commitCheckpoint } from '../activities/checkpoints/checkpoints.ts';
@@ -20,7 +20,7 @@ export const about = 'step time with a checkpoint of 200 MB every 10 steps, uplo
 const everySteps = Recipe.parse({ name: 'bench', description: 'bench' }).phaseA.checkpointEverySteps;
 /** One checkpoint at step 10, and two more steps beside which its upload may go on. */
 const steps = everySteps + 2;
-/** About 5 s a step on one core: what 32 rows take a model of 3 billion parameters on a GPU. */
+/** About 5 s a step on one core, as long as 32 rows may take a model of some billion parameters on a GPU. */
 const rowsPerStep = 16;
 /** 18 million trainable numbers, so 12 × 18 = 216 MB of adapter and AdamW state. */
 const size = { hidden_size: 1024, intermediate_size: 2816, num_hidden_layers: 7 };
@@ -52,29 +52,35 @@ export async function measure(args: string[]): Promise<void> {
   const { values } = parseArgs({ args, options: { pairs: { type: 'string', default: '2' } } });
   process.env['RATCHET_TRAINER_THREADS'] = '1';
   const folder = mkdtempSync(join(tmpdir(), 'ratchet-stall-'));
+  try {
+    tell(await runPairs(folder, Number(values.pairs)));
+  } finally {
+    rmSync(folder, { recursive: true, force: true });
+  }
+}
+
+async function runPairs(folder: string, count: number): Promise<Pair[]> {
   const base = join(folder, 'base');
   const { python } = readEnvironment();
   const script = join(projectRoot, 'test', 'setup', 'small_base.py');
   await promisify(execFile)(python, [script, base, JSON.stringify(size)]);
   const s3 = await startTestS3();
   const trainer = await startBareTrainer(python, base);
-  const place = { trainer, store: s3.newStore(), s3Pid: s3.pid(), base };
-  const pairs: Pair[] = [];
   try {
-    for (let index = 0; index < Number(values.pairs); index += 1) {
-      const run = (kind: keyof Pair): Promise<Arm> => runArm(place, join(folder, `${index}-${kind}`), kind);
+    const place = { trainer, store: s3.newStore(), s3Pid: s3.pid(), base };
+    const pairs: Pair[] = [];
+    for (let index = 0; index < count; index += 1) {
       const order: (keyof Pair)[] = index % 2 === 0 ? ['with', 'without'] : ['without', 'with'];
       const arms = new Map<keyof Pair, Arm>();
-      for (const kind of order) arms.set(kind, await run(kind));
+      for (const kind of order) arms.set(kind, await runArm(place, join(folder, `${index}-${kind}`), kind));
       const pair = Object.fromEntries(arms) as Pair;
       pairs.push(pair);
       tellPair(pair);
     }
-    tell(pairs);
+    return pairs;
   } finally {
     await trainer.stop();
     await s3.stop();
-    rmSync(folder, { recursive: true, force: true });
   }
 }
 
@@ -163,6 +169,10 @@ function tell(pairs: Pair[]): void {
   console.log(`training lost per checkpoint: ${lost.map((each) => each.toFixed(2)).join(', ')} s`);
   console.log(
     `every ${everySteps} steps, as in the recipes: ${at(2)} at 2 s a step, ${at(5)} at 5 s, ${at(10)} at 10 s`,
+  );
+  const load = (loadavg()[1] ?? Number.NaN).toFixed(1);
+  console.log(
+    `load ${load} on ${availableParallelism()} cores; about 1 is this bench, and other work makes all of it worse`,
   );
   console.log(at(mean(off)));
 }
