@@ -29,6 +29,9 @@ export function isMissing(error: unknown): boolean {
   return name === 'NoSuchKey' || name === 'NotFound';
 }
 
+/** True when a range was asked for that the object does not have. */
+export const isPastTheEnd = (error: unknown): boolean => asS3Error(error).name === 'InvalidRange';
+
 const refused = new Set([
   ...['AccessDenied', 'InvalidAccessKeyId', 'SignatureDoesNotMatch', 'ExpiredToken', 'ExpiredTokenException'],
   ...['InvalidToken', 'CredentialsProviderError', 'TokenProviderError', 'XAdminUserNotFound', 'AllAccessDisabled'],
