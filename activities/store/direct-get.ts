@@ -19,7 +19,7 @@ type Exchange = {
 };
 
 const HEAD_BYTES = 64 * 1024;
-const IDLE_CONNECTIONS = 8;
+const IDLE_CONNECTIONS = 16;
 const END_OF_HEAD = '\r\n\r\n';
 
 /**

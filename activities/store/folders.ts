@@ -9,8 +9,8 @@ import { inParallel } from './parallel.ts';
 import { placeOf, storageFailure, uriOf } from './storage-failure.ts';
 import type { Store } from './store.ts';
 
-/** Files in flight at once, each way. */
-const PARALLEL_FILES = 6;
+/** Files in flight at once, each way; how much of them is in memory is bounded by their pieces. */
+const PARALLEL_FILES = 16;
 
 /**
  * A folder in S3: every file with size and digest. Written last, so a folder without one does not exist. It holds

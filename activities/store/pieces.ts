@@ -7,28 +7,36 @@ export const PIECE_BYTES = 16 * 1024 * 1024;
 /** Pieces of one file on their way at once: over a network, one connection is slower than the disk. */
 const PIECES_OF_A_FILE = 4;
 
-/** Pieces that the process holds in memory, of all files together: 96 MiB, whatever is moved. */
-const PIECES_IN_MEMORY = 6;
-
 /** `bytes` is where the content lies or is to be put. Shared memory: the digest's thread reads it where it is. */
 export type Piece = { index: number; start: number; bytes: Uint8Array<SharedArrayBuffer> };
 
-// Kept for ever: the digest's thread would hold on to each new one until its next garbage collection.
-const free: Uint8Array<SharedArrayBuffer>[] = [];
-const waiting: (() => void)[] = [];
-let taken = 0;
+/**
+ * Memory that the process moves everything through: 96 MiB for large pieces, 16 MiB for small files, of which many must be on
+ * their way to fill a connection's waits. Kept for ever: the digest's thread would hold on to each new buffer until its next
+ * garbage collection.
+ */
+const large = createPool(PIECE_BYTES, 6);
+const small = createPool(1024 * 1024, 16);
 
-async function take(): Promise<Uint8Array<SharedArrayBuffer>> {
-  if (taken < PIECES_IN_MEMORY) taken += 1;
-  else await new Promise<void>((resolve) => waiting.push(resolve));
-  return free.pop() ?? new Uint8Array(new SharedArrayBuffer(PIECE_BYTES));
-}
-
-function giveBack(memory: Uint8Array<SharedArrayBuffer>): void {
-  free.push(memory);
-  const next = waiting.shift();
-  if (next) next();
-  else taken -= 1;
+function createPool(bytes: number, count: number) {
+  const free: Uint8Array<SharedArrayBuffer>[] = [];
+  const waiting: ((memory: Uint8Array<SharedArrayBuffer>) => void)[] = [];
+  let made = 0;
+  return {
+    bytes,
+    take: (): Promise<Uint8Array<SharedArrayBuffer>> => {
+      const memory = free.pop();
+      if (memory) return Promise.resolve(memory);
+      if (made === count) return new Promise((resolve) => waiting.push(resolve));
+      made += 1;
+      return Promise.resolve(new Uint8Array(new SharedArrayBuffer(bytes)));
+    },
+    giveBack: (memory: Uint8Array<SharedArrayBuffer>): void => {
+      const next = waiting.shift();
+      if (next) next(memory);
+      else free.push(memory);
+    },
+  };
 }
 
 /** Counts and sizes; an empty file is one empty piece. */
@@ -51,23 +59,25 @@ export async function movePieces(
   drain: (piece: Piece) => Promise<void>,
 ): Promise<string> {
   const digest = openDigest();
+  const { take, giveBack } = bytes <= small.bytes ? small : large;
   // Pieces come in any order and are hashed in theirs.
   let turn = Promise.resolve();
+  const move = async ({ index, start, length }: { index: number; start: number; length: number }): Promise<void> => {
+    const before = turn;
+    let pass = (): void => undefined;
+    turn = new Promise((resolve) => (pass = resolve));
+    const memory = await take();
+    try {
+      const piece = { index, start, bytes: memory.subarray(0, length) };
+      await fill(piece);
+      await allEnded([drain(piece), before.then(() => digest.update(piece.bytes))]);
+    } finally {
+      pass();
+      giveBack(memory);
+    }
+  };
   try {
-    await inParallel(cut(bytes), PIECES_OF_A_FILE, async ({ index, start, length }) => {
-      const before = turn;
-      let pass = (): void => undefined;
-      turn = new Promise((resolve) => (pass = resolve));
-      const memory = await take();
-      try {
-        const piece = { index, start, bytes: memory.subarray(0, length) };
-        await fill(piece);
-        await allEnded([drain(piece), before.then(() => digest.update(piece.bytes))]);
-      } finally {
-        pass();
-        giveBack(memory);
-      }
-    });
+    await inParallel(cut(bytes), PIECES_OF_A_FILE, move);
   } catch (error) {
     await digest.end();
     throw error;
