@@ -91,6 +91,7 @@ function openConnection(host: string, port: number, { connectMs, idleMs }: Limit
   const fail = (error: Error): void => {
     socket.destroy();
     lost();
+    lost = () => undefined;
     settle(error);
   };
   socket.setTimeout(connectMs);
@@ -100,7 +101,7 @@ function openConnection(host: string, port: number, { connectMs, idleMs }: Limit
   });
   socket.on('error', fail);
   socket.on('close', () => {
-    fail(Object.assign(new Error(`${host}:${port} ended the connection`), { code: 'ECONNRESET' }));
+    fail(endedBy(host));
   });
 
   return {
@@ -110,7 +111,7 @@ function openConnection(host: string, port: number, { connectMs, idleMs }: Limit
       return new Promise((resolve, reject) => {
         const response = { statusCode: 0, headers: {} };
         current = { into, head: Buffer.alloc(0), response, bytes: 0, filled: 0, resolve, reject };
-        if (socket.destroyed) socket.emit('close');
+        if (socket.destroyed) fail(endedBy(host));
         else socket.write(head, 'latin1');
       });
     },
@@ -121,6 +122,10 @@ function openConnection(host: string, port: number, { connectMs, idleMs }: Limit
     close: () => socket.destroy(),
   };
 }
+
+/** The SDK repeats what failed with this code. */
+const endedBy = (host: string): Error =>
+  Object.assign(new Error(`${host} ended the connection`), { code: 'ECONNRESET' });
 
 const isOver = ({ head, bytes, filled }: Exchange): boolean => bytes < 0 || (head === null && filled === bytes);
 

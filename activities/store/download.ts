@@ -1,5 +1,7 @@
 import { open } from 'node:fs/promises';
-import { GetObjectCommand, HeadObjectCommand } from '@aws-sdk/client-s3';
+import type { FileHandle } from 'node:fs/promises';
+import type { Readable } from 'node:stream';
+import { GetObjectCommand } from '@aws-sdk/client-s3';
 import type { S3Client } from '@aws-sdk/client-s3';
 import type { HttpRequest } from '@smithy/core/protocols';
 import type { Written } from './files.ts';
@@ -27,7 +29,7 @@ export async function downloadFile(
   path: string,
   expected?: number,
 ): Promise<Written> {
-  const bytes = expected ?? (await client.send(new HeadObjectCommand(source))).ContentLength ?? 0;
+  const bytes = expected ?? (await sizeOf(client, source));
   const file = await open(path, 'wx');
   try {
     let found = bytes;
@@ -37,11 +39,26 @@ export async function downloadFile(
       if (size !== bytes) found = size;
     };
     const sha256 = await movePieces(bytes, fill, async ({ bytes: content, start }) => {
-      if (found === bytes) await file.writev([content], start);
+      if (found === bytes) await writeAll(file, content, start);
     });
     return { bytes: found, sha256: found === bytes ? sha256 : NOT_READ };
   } finally {
     await file.close();
+  }
+}
+
+/** From the head of a GET: the errors of a HEAD have no words. */
+async function sizeOf(client: S3Client, source: Source): Promise<number> {
+  const { ContentLength = 0, Body } = await client.send(new GetObjectCommand(source));
+  (Body as Readable).destroy();
+  return ContentLength;
+}
+
+/** A full disk first takes less than it was given, and only then fails. */
+async function writeAll(file: FileHandle, content: Uint8Array, start: number): Promise<void> {
+  let written = 0;
+  while (written < content.length) {
+    written += (await file.write(content, written, content.length - written, start + written)).bytesWritten;
   }
 }
 

@@ -3,10 +3,12 @@ export type Contestant = {
   name: string;
   /** How each end verifies what came, in words. */
   checks: string;
+  /** What to try for `wholeFiles`: each file in one request, or large ones in parts. */
+  settings: readonly boolean[];
   /**
    * Moves a folder; uploads find nothing at `prefix`, downloads no `directory`.
    *
-   * @param wholeFiles each file in one request, where that is a choice
+   * @param wholeFiles one of the settings
    * @returns seconds
    * @throws whatever says that it did not work, a checksum that differs included
    */

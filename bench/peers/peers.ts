@@ -95,6 +95,7 @@ async function startRclone(bin: string, { bucket, env }: Place): Promise<Contest
   return {
     name: 'rclone',
     checks: 'up Content-MD5 or ETag; down MD5',
+    settings: [true, false],
     move: (way, directory, prefix, wholeFiles) => {
       const options = wholeFiles ? ',upload_cutoff=1Gi' : ',upload_cutoff=16Mi,chunk_size=16Mi,upload_concurrency=4';
       const there = `${remote}${options}:${bucket}/${prefix}`;
@@ -109,11 +110,14 @@ const starters = {
   boto3: (bin: string, place: Place): Contestant => ({
     name: 'boto3',
     checks: 'up CRC32 and SHA-256; down CRC32',
+    // It does not verify downloads of what was uploaded in parts.
+    settings: [true],
     ...startPython(bin, 'boto3_peer.py', place),
   }),
   crt: (bin: string, place: Place): Contestant => ({
     name: 'AWS CRT',
     checks: 'up CRC32; down CRC32',
+    settings: [true, false],
     ...startPython(bin, 'crt_peer.py', place),
   }),
   rclone: startRclone,
