@@ -1,5 +1,6 @@
 import { S3Client } from '@aws-sdk/client-s3';
 import type { Surroundings } from '../../config/environment.ts';
+import { createHttpHandler } from './http-handler.ts';
 
 /**
  * Tries per request. With the SDK's standard back-off (doubling to 20 s, random) that is about a minute of outage
@@ -16,8 +17,10 @@ export function createS3Client(s3: Surroundings['s3'], maxAttempts = MAX_ATTEMPT
   return new S3Client({
     region: s3.region,
     maxAttempts,
+    // Artefacts are verified by the SHA-256 of their manifest, and the SDK would see nothing of a range's body.
+    responseChecksumValidation: 'WHEN_REQUIRED',
     retryMode: 'standard',
-    requestHandler: { connectionTimeout: CONNECT_MS, socketTimeout: idleMs },
+    requestHandler: createHttpHandler({ connectMs: CONNECT_MS, idleMs }),
     ...(s3.endpoint !== undefined && { endpoint: s3.endpoint, forcePathStyle: true }),
     ...(s3.credentials && { credentials: s3.credentials }),
   });

@@ -4,12 +4,13 @@ import { z } from 'zod';
 import type { ArtefactRef } from '../../domain/records.ts';
 import { failure } from '../failure.ts';
 import { hashFile, sha256, temporaryName } from './files.ts';
+import type { Written } from './files.ts';
 import { inParallel } from './parallel.ts';
 import { placeOf, storageFailure, uriOf } from './storage-failure.ts';
 import type { Store } from './store.ts';
 
-/** Files in flight at once, each way. */
-const PARALLEL_FILES = 4;
+/** Files in flight at once, each way; how much of them is in memory is bounded by their pieces. */
+const PARALLEL_FILES = 16;
 
 /**
  * A folder in S3: every file with size and digest. Written last, so a folder without one does not exist. It holds
@@ -38,13 +39,18 @@ async function filesBelow(directory: string): Promise<string[]> {
     .sort();
 }
 
-/** What the folder's manifest is, from the files on disk. */
-export async function describeFolder(directory: string): Promise<Manifest> {
-  const describe = async (name: string) => ({ name, ...(await hashFile(join(directory, name))) });
-  const names = await filesBelow(directory);
-  const files = await inParallel(names, PARALLEL_FILES, describe);
-  return { version: 1, files: files.map(({ name, bytes, sha256 }) => ({ name, bytes, sha256 })) };
+/** Manifest of a folder whose files are hashed by `digestOf`, by name. */
+async function manifestOf(directory: string, digestOf: (name: string) => Promise<Written>): Promise<Manifest> {
+  const files = await inParallel(await filesBelow(directory), PARALLEL_FILES, async (name) => {
+    const { bytes, sha256 } = await digestOf(name);
+    return { name, bytes, sha256 };
+  });
+  return { version: 1, files };
 }
+
+/** What the folder's manifest is, from the files on disk. */
+export const describeFolder = (directory: string): Promise<Manifest> =>
+  manifestOf(directory, (name) => hashFile(join(directory, name)));
 
 /** The bytes of a manifest, the same for the same content. */
 export const manifestText = (manifest: Manifest): string => `${JSON.stringify(manifest)}\n`;
@@ -62,9 +68,9 @@ export async function putFolder(
   prefix: string,
   options: { beforeManifest?: () => Promise<void> } = {},
 ): Promise<ArtefactRef> {
-  const manifest = await describeFolder(directory);
-  const upload = ({ name }: { name: string }) => store.objects.putFile(`${prefix}/${name}`, join(directory, name));
-  await inParallel(manifest.files, PARALLEL_FILES, upload);
+  const manifest = await manifestOf(directory, (name) =>
+    store.objects.putFile(`${prefix}/${name}`, join(directory, name)),
+  );
   await options.beforeManifest?.();
   const text = manifestText(manifest);
   const key = `${prefix}/${MANIFEST}`;

@@ -1,15 +1,10 @@
-import { createReadStream } from 'node:fs';
-import { readFile, stat } from 'node:fs/promises';
 import { DeleteObjectsCommand, GetObjectCommand, PutObjectCommand, paginateListObjectsV2 } from '@aws-sdk/client-s3';
 import type { S3Client } from '@aws-sdk/client-s3';
-import { Upload } from '@aws-sdk/lib-storage';
-import { writeHashed } from './files.ts';
+import { downloadFile } from './download.ts';
 import { housekeeping } from './housekeeping.ts';
 import type { Written } from './files.ts';
 import { isConflict, isMissing, storageFailure } from './storage-failure.ts';
-
-/** Larger files go up in parts of this size, several at once; smaller ones in one request that the SDK can repeat. */
-const PART_BYTES = 16 * 1024 * 1024;
+import { uploadFile } from './upload.ts';
 
 /** A small object with the ETag that a later `swap` must present. */
 export type Versioned = { body: string; etag: string };
@@ -47,21 +42,25 @@ const nullIfMissing = async <T>(work: () => Promise<T>): Promise<T | null> => {
 
 function reading(client: S3Client, bucket: string) {
   const attempt = named(bucket);
-  const get = (key: string) => client.send(new GetObjectCommand({ Bucket: bucket, Key: key }));
   return {
     /** A small object; null when there is none. */
     read: (key: string): Promise<Versioned | null> =>
       attempt('reading', key, () =>
         nullIfMissing(async () => {
-          const { Body, ETag } = await get(key);
+          const input = { Bucket: bucket, Key: key, ChecksumMode: 'ENABLED' } as const;
+          const { Body, ETag } = await client.send(new GetObjectCommand(input));
           return { body: (await Body?.transformToString()) ?? '', etag: ETag ?? '' };
         }),
       ),
 
-    /** Streams the object into a new file; null when there is no such object. */
-    download: (key: string, path: string): Promise<Written | null> =>
+    /**
+     * Downloads the object into a new file; null when there is no such object.
+     *
+     * @param expected size in bytes, where it is known
+     */
+    download: (key: string, path: string, expected?: number): Promise<Written | null> =>
       attempt('downloading', key, () =>
-        nullIfMissing(async () => writeHashed(path, ((await get(key)).Body ?? []) as AsyncIterable<Uint8Array>)),
+        nullIfMissing(() => downloadFile(client, { Bucket: bucket, Key: key }, path, expected)),
       ),
 
     /** Keys under a prefix, in S3's own (lexicographic) order: sort numbers yourself. */
@@ -84,19 +83,9 @@ function writing(client: S3Client, bucket: string) {
         await client.send(new PutObjectCommand({ Bucket: bucket, Key: key, Body: body, ContentType: contentType }));
       }),
 
-    /** Sends a file up; memory is bounded by a few parts, whatever its size. */
-    putFile: (key: string, path: string, contentType = 'application/octet-stream'): Promise<void> =>
-      attempt('uploading', key, async () => {
-        const { size } = await stat(path);
-        const target = { Bucket: bucket, Key: key, ContentType: contentType };
-        if (size <= PART_BYTES) {
-          // Bytes, not a stream: a stream that was read once cannot be sent again by the SDK's retries.
-          await client.send(new PutObjectCommand({ ...target, Body: await readFile(path) }));
-        } else {
-          const params = { ...target, Body: createReadStream(path) };
-          await new Upload({ client, params, partSize: PART_BYTES, queueSize: 4 }).done();
-        }
-      }),
+    /** Sends a file up; memory is bounded by a few pieces, whatever its size. @returns what lies there now */
+    putFile: (key: string, path: string, contentType = 'application/octet-stream'): Promise<Written> =>
+      attempt('uploading', key, () => uploadFile(client, { Bucket: bucket, Key: key, ContentType: contentType }, path)),
 
     remove: (keys: readonly string[]): Promise<void> =>
       attempt('deleting', keys[0] ?? '', async () => {

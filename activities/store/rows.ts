@@ -1,10 +1,9 @@
 import { createReadStream } from 'node:fs';
-import { rm } from 'node:fs/promises';
+import { rm, writeFile } from 'node:fs/promises';
 import { createInterface } from 'node:readline';
 import { failures } from '../../domain/failures.ts';
 import type { ArtefactRef } from '../../domain/records.ts';
 import type { Cache } from './cache.ts';
-import { writeHashed } from './files.ts';
 import type { Objects } from './objects.ts';
 import { storageFailure, uriOf } from './storage-failure.ts';
 
@@ -46,8 +45,8 @@ export function createRows(cache: Cache, objects: Objects, fetch: (ref: Artefact
         yield Buffer.from(text);
       }
       try {
-        const written = await writeHashed(spool, chunks());
-        await objects.putFile(key, spool, JSONL);
+        await writeFile(spool, chunks());
+        const written = await objects.putFile(key, spool, JSONL);
         await cache.adopt(spool, written.sha256);
         return { uri: uriOf({ bucket: objects.bucket, key }), ...written, rows: count };
       } catch (error) {

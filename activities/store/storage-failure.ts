@@ -32,6 +32,9 @@ export function isMissing(error: unknown): boolean {
 /** True when a multipart upload is not open (any more). */
 export const isMissingUpload = (error: unknown): boolean => asS3Error(error).name === 'NoSuchUpload';
 
+/** True when a range was asked for that the object does not have. */
+export const isPastTheEnd = (error: unknown): boolean => asS3Error(error).name === 'InvalidRange';
+
 const refused = new Set([
   ...['AccessDenied', 'InvalidAccessKeyId', 'SignatureDoesNotMatch', 'ExpiredToken', 'ExpiredTokenException'],
   ...['InvalidToken', 'CredentialsProviderError', 'TokenProviderError', 'XAdminUserNotFound', 'AllAccessDisabled'],

@@ -2,7 +2,7 @@ import type { S3Client } from '@aws-sdk/client-s3';
 import type { ArtefactRef } from '../../domain/records.ts';
 import { failure } from '../failure.ts';
 import { createCache, verifyContent } from './cache.ts';
-import { hashFile, sha256 } from './files.ts';
+import { sha256 } from './files.ts';
 import { createObjects } from './objects.ts';
 import type { Objects } from './objects.ts';
 import { createRows } from './rows.ts';
@@ -25,7 +25,7 @@ export function createStore(options: { client: S3Client; bucket: string; cacheDi
 
   const download = (ref: ArtefactRef, path: string) => {
     const place = placeOf(ref.uri);
-    return objectsOf(place.bucket).download(place.key, path);
+    return objectsOf(place.bucket).download(place.key, path, ref.bytes);
   };
   /** Local path of an artefact, downloaded once and verified; do not write to it. */
   const fetch = (ref: ArtefactRef): Promise<string> => cache.fetch(ref, (path) => download(ref, path));
@@ -52,8 +52,7 @@ export function createStore(options: { client: S3Client; bucket: string; cacheDi
 
     /** Uploads a finished file; it stays where it is. */
     putFile: async (key: string, path: string, more: { rows?: number; type?: string } = {}): Promise<ArtefactRef> => {
-      const written = await hashFile(path);
-      await objects.putFile(key, path, more.type);
+      const written = await objects.putFile(key, path, more.type);
       return { uri: uriOf({ bucket, key }), ...written, rows: more.rows ?? 0 };
     },
 

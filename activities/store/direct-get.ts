@@ -1,0 +1,156 @@
+import { connect } from 'node:net';
+import type { Socket } from 'node:net';
+
+/** Milliseconds until a server that says nothing counts as unreachable: at the start, and at any time later. */
+export type Limits = { connectMs: number; idleMs: number };
+
+export type DirectResponse = { statusCode: number; headers: Record<string, string> };
+
+type Request = { hostname: string; port: number; head: string };
+type Exchange = {
+  into: Uint8Array;
+  /** What came before the body; null once the body is being read. */
+  head: Buffer | null;
+  response: DirectResponse;
+  bytes: number;
+  filled: number;
+  resolve: (response: DirectResponse | null) => void;
+  reject: (error: Error) => void;
+};
+
+const HEAD_BYTES = 64 * 1024;
+const IDLE_CONNECTIONS = 16;
+const END_OF_HEAD = '\r\n\r\n';
+
+/**
+ * GET over plain HTTP whose body the kernel writes to where it is wanted. Node's own HTTP client spends eight times the
+ * CPU on it (`docs/measurements.md`), because every 64 KiB become an object. It knows one kind of answer, a plain success of known
+ * length; for any other one `get` resolves to null and somebody else must ask again.
+ */
+export function createDirectGet(limits: Limits) {
+  const idle = new Map<string, Connection[]>();
+
+  const get = async ({ hostname, port, head }: Request, into: Uint8Array): Promise<DirectResponse | null> => {
+    const place = `${hostname}:${port}`;
+    const resting = idle.get(place) ?? [];
+    idle.set(place, resting);
+    const connection = resting.pop() ?? openConnection(hostname, port, limits);
+    const response = await connection.exchange(head, into);
+    if (response === null || response.headers['connection'] === 'close' || resting.length >= IDLE_CONNECTIONS) {
+      connection.close();
+    } else {
+      resting.push(connection);
+      connection.rest(() => void resting.splice(resting.indexOf(connection), 1));
+    }
+    return response;
+  };
+
+  const destroy = (): void => {
+    for (const connection of [...idle.values()].flat()) connection.close();
+  };
+  return { get, destroy };
+}
+
+type Connection = {
+  exchange: (head: string, into: Uint8Array) => Promise<DirectResponse | null>;
+  /** Keeps it for the next exchange without keeping the process alive; `onLost` when the server ends it meanwhile. */
+  rest: (onLost: () => void) => void;
+  close: () => void;
+};
+
+function openConnection(host: string, port: number, { connectMs, idleMs }: Limits): Connection {
+  const scratch = Buffer.alloc(HEAD_BYTES);
+  let current: Exchange | null = null;
+  let lost = (): void => undefined;
+
+  const socket: Socket = connect({
+    host,
+    port,
+    noDelay: true,
+    onread: {
+      // Never more than the body still lacks: what follows it belongs to the next exchange.
+      buffer: () => (current?.head === null ? current.into.subarray(current.filled, current.bytes) : scratch),
+      callback: (count: number) => {
+        if (current === null) socket.destroy();
+        else {
+          if (current.head === null) current.filled += count;
+          else readHead(current, scratch.subarray(0, count));
+          if (isOver(current)) settle(null);
+        }
+        return true;
+      },
+    },
+  });
+
+  const settle = (error: Error | null): void => {
+    const over = current;
+    current = null;
+    if (error) over?.reject(error);
+    else over?.resolve(over.bytes < 0 ? null : over.response);
+  };
+  const fail = (error: Error): void => {
+    socket.destroy();
+    lost();
+    lost = () => undefined;
+    settle(error);
+  };
+  socket.setTimeout(connectMs);
+  socket.once('connect', () => socket.setTimeout(idleMs));
+  socket.on('timeout', () => {
+    fail(Object.assign(new Error(`no answer from ${host}:${port}`), { name: 'TimeoutError', code: 'ETIMEDOUT' }));
+  });
+  socket.on('error', fail);
+  socket.on('close', () => {
+    fail(endedBy(host));
+  });
+
+  return {
+    exchange: (head, into) => {
+      lost = () => undefined;
+      socket.ref();
+      return new Promise((resolve, reject) => {
+        const response = { statusCode: 0, headers: {} };
+        current = { into, head: Buffer.alloc(0), response, bytes: 0, filled: 0, resolve, reject };
+        if (socket.destroyed) fail(endedBy(host));
+        else socket.write(head, 'latin1');
+      });
+    },
+    rest: (onLost) => {
+      lost = onLost;
+      socket.unref();
+    },
+    close: () => socket.destroy(),
+  };
+}
+
+/** The SDK repeats what failed with this code. */
+const endedBy = (host: string): Error =>
+  Object.assign(new Error(`${host} ended the connection`), { code: 'ECONNRESET' });
+
+const isOver = ({ head, bytes, filled }: Exchange): boolean => bytes < 0 || (head === null && filled === bytes);
+
+/** Takes what may be a part of the head, or all of it and the beginning of the body. `bytes` below 0: not for us. */
+function readHead(exchange: Exchange, chunk: Buffer): void {
+  const text = Buffer.concat([exchange.head ?? Buffer.alloc(0), chunk]);
+  const end = text.indexOf(END_OF_HEAD);
+  if (end < 0) {
+    exchange.head = text;
+    if (text.length > HEAD_BYTES) exchange.bytes = -1;
+    return;
+  }
+  const [status = '', ...lines] = text.toString('latin1', 0, end).split('\r\n');
+  exchange.response.statusCode = Number(status.split(' ')[1]);
+  for (const line of lines) {
+    const colon = line.indexOf(':');
+    exchange.response.headers[line.slice(0, colon).toLowerCase()] = line.slice(colon + 1).trim();
+  }
+  const { statusCode, headers } = exchange.response;
+  const bytes = Number(headers['content-length'] ?? NaN);
+  const isPlain = (statusCode === 200 || statusCode === 206) && headers['content-encoding'] === undefined;
+  const body = text.subarray(end + END_OF_HEAD.length);
+  exchange.bytes = isPlain && bytes <= exchange.into.length && body.length <= bytes ? bytes : -1;
+  if (exchange.bytes < 0) return;
+  exchange.head = null;
+  exchange.into.set(body);
+  exchange.filled = body.length;
+}

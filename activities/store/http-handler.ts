@@ -1,0 +1,61 @@
+import { Readable } from 'node:stream';
+import { HttpResponse } from '@smithy/core/protocols';
+import type { HttpRequest } from '@smithy/core/protocols';
+import { NodeHttpHandler } from '@smithy/node-http-handler';
+import { createDirectGet } from './direct-get.ts';
+import type { Limits } from './direct-get.ts';
+
+const destinations = new WeakMap<HttpRequest, Uint8Array>();
+
+/** Asks the handler to put the body of a successful answer to this request into memory; the answer then has none. */
+export const putBodyInto = (request: HttpRequest, into: Uint8Array): unknown => destinations.set(request, into);
+
+/**
+ * The SDK's handler, which also knows {@link putBodyInto}. The body is whole when `handle` resolves, so a transfer that breaks off
+ * is one more failed request for the SDK's retries.
+ */
+export function createHttpHandler(limits: Limits): NodeHttpHandler {
+  const handler = new NodeHttpHandler({ connectionTimeout: limits.connectMs, socketTimeout: limits.idleMs });
+  const direct = createDirectGet(limits);
+  const [handle, destroy] = [handler.handle.bind(handler), handler.destroy.bind(handler)];
+
+  handler.handle = async (request, options) => {
+    const into = destinations.get(request);
+    if (into === undefined) return handle(request, options);
+    if (request.protocol === 'http:') {
+      const { hostname, port = 80 } = request;
+      const response = await direct.get({ hostname: withoutBrackets(hostname), port, head: headOf(request) }, into);
+      if (response) return { response: new HttpResponse({ ...response, body: Readable.from([]) }) };
+    }
+    const { response } = await handle(request, options);
+    if (response.statusCode < 300) response.body = await drained(response.body as Readable, into);
+    return { response };
+  };
+  handler.destroy = () => {
+    destroy();
+    direct.destroy();
+  };
+  return handler;
+}
+
+/** Of a body that is longer than its place nothing is kept: the caller sees its length in the answer. */
+async function drained(body: Readable, into: Uint8Array): Promise<Readable> {
+  let filled = 0;
+  for await (const chunk of body as AsyncIterable<Uint8Array>) {
+    if (filled + chunk.length > into.length) break;
+    into.set(chunk, filled);
+    filled += chunk.length;
+  }
+  return Readable.from([]);
+}
+
+const withoutBrackets = (hostname: string): string => hostname.replace(/^\[(.*)\]$/, '$1');
+
+function headOf({ method, path, query, headers }: HttpRequest): string {
+  const parameters = Object.entries(query).map((pair) =>
+    pair.map((text) => encodeURIComponent(String(text))).join('='),
+  );
+  const target = parameters.length > 0 ? `${path}?${parameters.join('&')}` : path;
+  const lines = Object.entries(headers).map(([name, value]) => `${name}: ${value}`);
+  return [`${method} ${target} HTTP/1.1`, ...lines, '', ''].join('\r\n');
+}
