@@ -2,7 +2,8 @@ import { rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import { randomUUID } from 'node:crypto';
 import { z } from 'zod';
-import { Recipe } from '../../config/recipe.ts';
+import type { Recipe } from '../../config/recipe.ts';
+import { Reliability } from '../../config/reliability.ts';
 import type { DpoJob, SftJob } from '../../config/trainer-job.ts';
 import { canonicalJson } from '../../domain/canonical.ts';
 import { lossKinds } from '../../domain/ledger.ts';
@@ -25,8 +26,6 @@ import { halved } from './jobs.ts';
 import type { MicroBatch, Place } from './jobs.ts';
 import { failureOfStop, supervise } from './supervision.ts';
 import type { Kept, Supervision } from './supervision.ts';
-
-const Reliability = Recipe.shape.reliability;
 
 export type Training = {
   scope: Scope;

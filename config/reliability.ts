@@ -1,0 +1,27 @@
+import { z } from 'zod';
+
+/** How a run meets losses and outages; part of the recipe. */
+export const Reliability = z
+  .strictObject({
+    heartbeatSeconds: z.number().positive().default(30).describe('A worker silent for longer is taken for lost.'),
+    stallSeconds: z
+      .number()
+      .positive()
+      .default(900)
+      .describe('A trainer alive without a step for longer is ended and retried.'),
+    maxInfrastructureRetries: z
+      .int()
+      .min(0)
+      .default(10)
+      .describe('Retries after infrastructure errors, with back-off.'),
+    keepCheckpoints: z
+      .int()
+      .min(1)
+      .default(2)
+      .describe('Newest checkpoints kept while a training runs; the one with the lowest held-out loss stays beside.'),
+    preemptionNotice: z
+      .enum(['none', 'aws', 'gcp'])
+      .default('none')
+      .describe('Cloud whose metadata service is asked, while a training runs, whether this host is about to go.'),
+  })
+  .prefault({});
