@@ -95,7 +95,7 @@ export async function accounted<T>(account: Account, attempt: () => Promise<T>):
 }
 
 /** Null where nothing follows: the training was cancelled, or failed for good. */
-export function lossKindOf(error: unknown, reason: StopReason | null): LossKind | null {
+function lossKindOf(error: unknown, reason: StopReason | null): LossKind | null {
   const type = failureType(error);
   if (type === 'GpuLost') return reason === 'notice' ? 'notice' : 'host-lost';
   if (type === 'LeaseLost') return 'lease-lost';

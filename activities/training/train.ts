@@ -56,9 +56,11 @@ export async function train(deps: GpuDeps, training: Training): Promise<Training
   const finished = resultOf((await readLease(deps.store, prefix))?.record.final);
   if (finished !== null) return finished;
 
+  // A run that an older version began has a recipe without the newer fields.
+  const reliability = Reliability.parse(training.recipe.reliability);
   const supervision = supervise(training.kind, label, deps.notice);
   const stopWatching = watchHost({
-    ...{ cloud: Reliability.parse(training.recipe.reliability).preemptionNotice, addresses: deps.metadata },
+    ...{ cloud: reliability.preemptionNotice, addresses: deps.metadata },
     ...{ onNotice: deps.giveNotice, log: deps.log },
   });
   try {
@@ -73,8 +75,7 @@ export async function train(deps: GpuDeps, training: Training): Promise<Training
     const { microBatch } = lease.record();
     // Without the epoch: the adapter's provenance names the job, and must not tell how often it was interrupted.
     const id = `${scope.run}/${label}`;
-    // A run that an older version began has a recipe without the newer fields.
-    const { heartbeatSeconds, stallSeconds, keepCheckpoints } = Reliability.parse(training.recipe.reliability);
+    const { heartbeatSeconds, stallSeconds, keepCheckpoints } = reliability;
     const account = openAccount({
       ...{ store: deps.store, lease, supervision, log },
       tags: { run: scope.run, phase: scope.phase },
