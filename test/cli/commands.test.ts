@@ -3,6 +3,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
 import type { SweepOptions, SweepReport } from '../../activities/checkpoints/sweep.ts';
+import { failure } from '../../activities/failure.ts';
 import { badInput } from '../../cli/problem.ts';
 import type { Snapshot } from '../../cli/temporal/snapshot.ts';
 import { atGateB, finished, gatesView, ratchet, training } from './fake-context.ts';
@@ -258,6 +259,12 @@ describe('sweep', () => {
       [null, 7 * 24 * 3_600_000, true],
       ['r1', 90 * 60_000, false],
     ]);
+  });
+
+  it('names what it cannot read, without a stack', async () => {
+    const sweep = () => Promise.reject(failure('ArtefactDamaged', 's3://b/runs/r1/state.json is not JSON; restore it'));
+    const ran = await ratchet(['sweep'], { context: { sweep } });
+    expect(ran).toMatchObject({ code: 2, err: 'error: s3://b/runs/r1/state.json is not JSON; restore it\n' });
   });
 
   it.each(['0d', '30m', 'a week'])('refuses an age of %s', async (age) => {
