@@ -23,6 +23,8 @@ export function asProblem(error: unknown): CommandProblem {
   if (error.name === 'InvalidRecipe' || error.name === 'InvalidData') return badInput(error.message, fix);
   const type = 'type' in error && typeof error.type === 'string' ? error.type : '';
   if (storageTypes.has(type)) return commandProblem(exitCodes.unreachable, error.message, fix);
+  // What lies in the bucket is an input, and the message says what to do about it.
+  if (type === 'ArtefactDamaged') return badInput(error.message);
   return commandProblem(
     exitCodes.unexpected,
     error.stack ?? error.message,

@@ -137,7 +137,7 @@ function countKinds(parts: readonly TrainingLedger['byKind'][]): TrainingLedger[
 /** The part of a phase's record that counts here. Runs of older versions have no `ledger`: kinds and times unknown. */
 export type AccountedAttempt = { losses: number; stepsRedone: number; ledger?: TrainingLedger | undefined };
 
-export const ledgerOfAttempt = ({ losses, stepsRedone, ledger }: AccountedAttempt): TrainingLedger =>
+const ledgerOfAttempt = ({ losses, stepsRedone, ledger }: AccountedAttempt): TrainingLedger =>
   ledger ?? { lost: losses, byKind: {}, preemptions: 0, stepsRedone, secondsToNextStep: 0, gpuSecondsLost: 0 };
 
 /**

@@ -100,9 +100,11 @@ function holdLease(store: Store, prefix: string, taken: LeaseRecord, takenEtag: 
   let known = { record: taken, etag: takenEtag };
 
   const refresh = async (): Promise<void> => {
+    const before = known;
     const found = await readLease(store, prefix);
     if (found?.record.owner === owner && found.record.epoch === epoch) {
-      known = found;
+      // A swap of our own may have got in between; then what was read is older than what is known.
+      if (known === before) known = found;
       return;
     }
     const now = found === null ? 'it was removed' : `epoch ${found.record.epoch} belongs to ${found.record.owner}`;

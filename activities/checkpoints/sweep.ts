@@ -90,7 +90,7 @@ function byTraining(entries: readonly Entry[], below: string): Map<string, Folde
   return Map.groupBy(folders.values(), ({ training }) => training);
 }
 
-/** Keys that states and reports name, in whatever field. */
+/** Keys and prefixes that states and reports name, in whatever field. */
 async function references(store: Store, entries: readonly Entry[]): Promise<Set<string>> {
   const documents = entries.filter(({ key }) => /\/(state|report)\.json$/.test(key));
   const found = new Set<string>();
@@ -101,7 +101,9 @@ async function references(store: Store, entries: readonly Entry[]): Promise<Set<
 }
 
 function addReferences(store: Store, value: unknown, found: Set<string>): void {
-  if (typeof value === 'string' && value.startsWith(`s3://${store.bucket}/`)) found.add(placeOf(value).key);
+  const bucket = `s3://${store.bucket}/`;
+  // A base in a recipe is a folder's prefix.
+  if (typeof value === 'string' && value.startsWith(bucket)) found.add(value.slice(bucket.length).replace(/\/$/, ''));
   else if (typeof value === 'object' && value !== null)
     for (const part of Object.values(value)) addReferences(store, part, found);
 }
@@ -122,7 +124,8 @@ async function sweepTraining(
   const named = new Set(referred);
   addReferences(store, lease, named);
   for (const key of forgotten) if (!referred.has(key)) named.delete(key);
-  const litter: (Litter & { keys: string[] })[] = [];
+  const litter: Litter[] = [];
+  const keysToRemove: string[] = [];
   for (const { folder, epoch, entries } of folders) {
     const keys = entries.map(({ key }) => key);
     if (named.has(folder) || named.has(`${folder}/${MANIFEST}`) || keys.some((key) => named.has(key))) continue;
@@ -130,15 +133,12 @@ async function sweepTraining(
     const why = forgotten.has(`${folder}/${MANIFEST}`)
       ? 'its checkpoint is no longer needed'
       : reasonToRemove(lease, epoch, options.now.getTime() - newest > options.olderThanMs);
-    const bytes = entries.reduce((sum, entry) => sum + entry.bytes, 0);
-    if (why !== null) litter.push({ folder, why, objects: keys.length, bytes, keys });
+    if (why === null) continue;
+    litter.push({ folder, why, objects: keys.length, bytes: entries.reduce((sum, { bytes }) => sum + bytes, 0) });
+    keysToRemove.push(...keys);
   }
-  if (!options.dryRun)
-    await removeKeys(
-      store,
-      litter.flatMap(({ keys }) => keys),
-    );
-  return litter.map(({ keys: _keys, ...rest }) => rest);
+  if (!options.dryRun) await removeKeys(store, keysToRemove);
+  return litter;
 }
 
 /** Null: the attempt that holds the lease may be about to make it count. */

@@ -40,6 +40,11 @@ export function openAccount(options: AccountOptions): Account {
   const meter = Context.current().metricMeter;
   const tracked = trackAttempt(store, prefix, epoch, heardOf(supervision.previous));
   supervision.report({ epoch });
+  const onStop = (): void => {
+    // Written down at once: the host may be gone before the last upload has ended.
+    if (supervision.reason() === 'notice') void tracked.finish('notice');
+  };
+  supervision.stop.addEventListener('abort', onStop, { once: true });
 
   const show = async (isFirstStep: boolean): Promise<void> => {
     if (epoch === 1) return;
@@ -95,7 +100,7 @@ export async function accounted<T>(account: Account, attempt: () => Promise<T>):
 }
 
 /** Null where nothing follows: the training was cancelled, or failed for good. */
-export function lossKindOf(error: unknown, reason: StopReason | null): LossKind | null {
+function lossKindOf(error: unknown, reason: StopReason | null): LossKind | null {
   const type = failureType(error);
   if (type === 'GpuLost') return reason === 'notice' ? 'notice' : 'host-lost';
   if (type === 'LeaseLost') return 'lease-lost';

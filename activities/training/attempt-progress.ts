@@ -118,7 +118,7 @@ type Written = { epoch: number } & AttemptProgress;
 function withCurrent(earlier: readonly Written[], current: TrackedAttempt): AccountedEpoch[] {
   const all = [...earlier, { epoch: current.epoch, ...current.now() }];
   const heard = new Map(all.flatMap((attempt) => (attempt.heard ? [[attempt.heard.epoch, attempt.heard]] : [])));
-  return all.map(({ heard: _own, ...attempt }) => {
+  return all.map((attempt) => {
     const news = heard.get(attempt.epoch);
     if (news === undefined) return attempt;
     // A worker that could still say why it ended went on beating after its trainer was gone.

@@ -51,12 +51,13 @@ async function untilNotice(
   warn: (error: unknown) => void,
 ): Promise<string | null> {
   let isWarned = false;
-  while (!over.aborted) {
+  const isOver = (): boolean => over.aborted;
+  while (!isOver()) {
     try {
       const what = await ask(over);
       if (what !== null) return what;
     } catch (error) {
-      if (!over.aborted && !isWarned) warn(error);
+      if (!isOver() && !isWarned) warn(error);
       isWarned = true;
     }
     await delay(everyMs, undefined, { signal: over }).catch(() => undefined);

@@ -2,7 +2,8 @@ import { rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import { randomUUID } from 'node:crypto';
 import { z } from 'zod';
-import { Recipe } from '../../config/recipe.ts';
+import type { Recipe } from '../../config/recipe.ts';
+import { Reliability } from '../../config/reliability.ts';
 import type { DpoJob, SftJob } from '../../config/trainer-job.ts';
 import { canonicalJson } from '../../domain/canonical.ts';
 import { lossKinds } from '../../domain/ledger.ts';
@@ -30,8 +31,6 @@ import { halved } from './jobs.ts';
 import type { MicroBatch, Place } from './jobs.ts';
 import { failureOfStop, supervise } from './supervision.ts';
 import type { Kept, Supervision } from './supervision.ts';
-
-const Reliability = Recipe.shape.reliability;
 
 export type Training = {
   scope: Scope;
@@ -62,9 +61,11 @@ export async function train(deps: GpuDeps, training: Training): Promise<Training
   const finished = resultOf((await readLease(deps.store, prefix))?.record.final);
   if (finished !== null) return finished;
 
+  // A run that an older version began has a recipe without the newer fields.
+  const reliability = Reliability.parse(training.recipe.reliability);
   const supervision = supervise(training.kind, label, deps.notice);
   const stopWatching = watchHost({
-    ...{ cloud: Reliability.parse(training.recipe.reliability).preemptionNotice, addresses: deps.metadata },
+    ...{ cloud: reliability.preemptionNotice, addresses: deps.metadata },
     ...{ onNotice: deps.giveNotice, log: deps.log },
   });
   try {
@@ -79,8 +80,7 @@ export async function train(deps: GpuDeps, training: Training): Promise<Training
     const { microBatch } = lease.record();
     // Without the epoch: the adapter's provenance names the job, and must not tell how often it was interrupted.
     const id = `${scope.run}/${label}`;
-    // A run that an older version began has a recipe without the newer fields.
-    const { heartbeatSeconds, stallSeconds, keepCheckpoints } = Reliability.parse(training.recipe.reliability);
+    const { heartbeatSeconds, stallSeconds, keepCheckpoints } = reliability;
     const account = openAccount({
       ...{ store: deps.store, lease, supervision, log },
       tags: { run: scope.run, phase: scope.phase },

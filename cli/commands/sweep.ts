@@ -61,6 +61,6 @@ function sweepText({ dryRun, removed, uploads, skipped, ...total }: SweepReport)
       ({ key, begun }) => `${aborted} the upload of ${key}, begun ${instant(new Date(begun).toISOString())}`,
     ),
     ...skipped.map(({ training, reason }) => `left alone ${training}: ${reason}`),
-    `Together ${count(total.objects)} objects, ${bytes(total.bytes)}, and ${count(uploads.length)} open uploads.`,
+    `Together ${count(total.objects)} objects, ${bytes(total.bytes)}, and ${count(uploads.length)} open ${uploads.length === 1 ? 'upload' : 'uploads'}.`,
   ];
 }

@@ -2,6 +2,8 @@ import { mkdtempSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
+import type { SweepOptions, SweepReport } from '../../activities/checkpoints/sweep.ts';
+import { failure } from '../../activities/failure.ts';
 import { badInput } from '../../cli/problem.ts';
 import type { Snapshot } from '../../cli/temporal/snapshot.ts';
 import { atGateB, finished, gatesView, ratchet, training } from './fake-context.ts';
@@ -227,6 +229,47 @@ describe('everything that prints gives JSON', () => {
       .split('\n')
       .map((line) => (JSON.parse(line) as { kind: string }).kind);
     expect(kinds).toEqual(expect.arrayContaining(['stage', 'progress', 'phase', 'gate', 'decision', 'end', 'summary']));
+  });
+});
+
+describe('sweep', () => {
+  const report: SweepReport = {
+    ...{ dryRun: true, skipped: [], objects: 3, bytes: 68_157_440 },
+    removed: [
+      { folder: 'runs/r1/A-1/training-0/epoch-0001/step-000020', why: 'a lost attempt', objects: 3, bytes: 68_157_440 },
+    ],
+    uploads: [{ key: 'runs/r1/x', id: 'u', begun: Date.parse('2026-03-01T07:00:00Z') }],
+  };
+  it('says what would go; asks for seven days unless told otherwise', async () => {
+    const asked: SweepOptions[] = [];
+    const sweep = (options: SweepOptions) => {
+      asked.push(options);
+      return Promise.resolve(report);
+    };
+    const ran = await ratchet(['sweep', '--dry-run'], { context: { sweep } });
+    expect(ran.out.split('\n')).toEqual([
+      'would remove runs/r1/A-1/training-0/epoch-0001/step-000020: 3 objects, 68.2 MB, a lost attempt',
+      'would abort the upload of runs/r1/x, begun 2026-03-01 07:00 UTC',
+      'Together 3 objects, 68.2 MB, and 1 open upload.',
+      '',
+    ]);
+    const json = await ratchet(['sweep', '--run', 'r1', '--older-than', '90m', '--json'], { context: { sweep } });
+    expect(JSON.parse(json.out)).toEqual(report);
+    expect(asked.map(({ run, olderThanMs, dryRun }) => [run, olderThanMs, dryRun])).toEqual([
+      [null, 7 * 24 * 3_600_000, true],
+      ['r1', 90 * 60_000, false],
+    ]);
+  });
+
+  it('names what it cannot read, without a stack', async () => {
+    const sweep = () => Promise.reject(failure('ArtefactDamaged', 's3://b/runs/r1/state.json is not JSON; restore it'));
+    const ran = await ratchet(['sweep'], { context: { sweep } });
+    expect(ran).toMatchObject({ code: 2, err: 'error: s3://b/runs/r1/state.json is not JSON; restore it\n' });
+  });
+
+  it.each(['0d', '30m', 'a week'])('refuses an age of %s', async (age) => {
+    const ran = await ratchet(['sweep', '--older-than', age]);
+    expect(ran).toMatchObject({ code: 2, err: expect.stringContaining('at least an hour') as unknown });
   });
 });
 

@@ -1,6 +1,8 @@
 import { Client, Connection } from '@temporalio/client';
 import { DefaultLogger, Runtime, Worker } from '@temporalio/worker';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { takeSnapshot } from '../../cli/temporal/snapshot.ts';
+import { ledgerNow } from '../../cli/watch/ledger-now.ts';
 import type { ProgrammeState } from '../../domain/programme.ts';
 import { serviceNames } from '../../infra/embedded/index.ts';
 import { liveRecord } from '../../infra/embedded/records.ts';
@@ -175,6 +177,12 @@ describe('the whole programme on the embedded stack', () => {
         }),
       );
       await until('quick-3', { stage: 'phaseB' });
+      // What a loss costs shows while the training that suffered it goes on.
+      const now = () => takeSnapshot(client, 'quick-3');
+      const steps = async () => (await now()).activities.find(({ type }) => type === 'trainSft')?.progress?.done;
+      await expect.poll(steps).toBeGreaterThan(0);
+      process.kill(liveRecord(stack.home, 'gpu')?.pid ?? 0, 'SIGKILL');
+      await expect.poll(async () => ledgerNow(await now())).toMatchObject({ lost: 1, byKind: { 'host-lost': 1 } });
       await temporal(stack.env, ['workflow', 'cancel', '--workflow-id', 'quick-3']);
       await expect(client.workflow.getHandle('quick-3').result()).rejects.toThrow();
       expect(await state('quick-3')).toMatchObject({

@@ -66,6 +66,31 @@ describe('lease', () => {
     expect(after.microBatch).toBe(2);
   });
 
+  test('a look at the lease that is answered late does not bring back what was before a change', async () => {
+    let wake = (): void => undefined;
+    const asleep = new Promise<void>((resolve) => (wake = resolve));
+    let wasRead = (): void => undefined;
+    const inWindow = new Promise<void>((resolve) => (wasRead = resolve));
+    let isSlow = false;
+    const getJson: Store['getJson'] = async (key) => {
+      const found = await store.getJson(key);
+      if (isSlow) {
+        wasRead();
+        await asleep;
+      }
+      return found;
+    };
+    const lease = await openLease({ ...store, getJson }, 'l/late-look', 'a');
+    isSlow = true;
+    const looking = lease.check();
+    await inWindow;
+    isSlow = false;
+    await lease.update((record) => ({ ...record, microBatch: 4 }));
+    wake();
+    await looking;
+    expect(lease.record().microBatch).toBe(4);
+  });
+
   test('changes made at the same time are all kept', async () => {
     const lease = await openLease(store, 'l/same-time', 'a');
     await Promise.all([10, 20, 30].map((step) => commitCheckpoint(store, lease, checkpointAt(step), { keep: 5 })));
