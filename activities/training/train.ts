@@ -8,11 +8,11 @@ import { canonicalJson } from '../../domain/canonical.ts';
 import { openLease, readLease } from '../checkpoints/lease.ts';
 import type { Lease } from '../checkpoints/lease.ts';
 import type { Scope, TrainingResult } from '../contract.ts';
-import { failure, failureType } from '../failure.ts';
+import { failure } from '../failure.ts';
 import type { Log } from '../logging.ts';
 import { sha256 } from '../store/files.ts';
 import { putFolder } from '../store/folders.ts';
-import { throughOutage } from '../store/outage.ts';
+import { isOutage, throughOutage } from '../store/outage.ts';
 import type { OutageOptions } from '../store/outage.ts';
 import { runAttempt } from './attempt.ts';
 import type { AttemptEnd } from './attempt.ts';
@@ -105,10 +105,10 @@ async function commitThroughOutage(
   const warn: OutageOptions['warn'] = (message, more) => log.warn(message, more);
   const commit = () => commitResult(deps, lease, supervision, finished);
   try {
-    return await throughOutage(commit, { minutes, stop, doing: 'the finished adapter', warn });
+    return await throughOutage(commit, { minutes, stop, doing: 'a finished adapter', warn });
   } catch (error) {
     const reason = supervision.reason();
-    throw reason === null || failureType(error) !== 'StorageUnavailable' ? error : failureOfStop(reason, keptOf(lease));
+    throw reason === null || !isOutage(error) ? error : failureOfStop(reason, keptOf(lease));
   }
 }
 
