@@ -63,7 +63,7 @@ async function disturbedPair(site: Site, seeds: number[], chance: ReturnType<typ
     const victim = chance.of(victims);
     const home = site.stack.home;
     const pid = victim === 'job' ? pidOf(home, 'job') : liveRecord(home, victim)?.pid;
-    if (over.signal.aborted || pid === undefined) continue;
+    if (pid === undefined) continue;
     process.kill(pid, 'SIGKILL');
     killed[victim] = (killed[victim] ?? 0) + 1;
   }
