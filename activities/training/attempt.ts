@@ -11,7 +11,7 @@ import { trackAttempt } from './attempt-progress.ts';
 import { keepFinished } from './finished.ts';
 import type { Finished } from './finished.ts';
 import type { GpuDeps } from './gpu-deps.ts';
-import { attemptFolder, checkpointsIn, findResumable } from './resume.ts';
+import { adapterIn, attemptFolder, checkpointsIn, findResumable, outputsIn } from './resume.ts';
 import { runJob } from './run-job.ts';
 import type { JobOutcome } from './run-job.ts';
 import type { Supervision } from './supervision.ts';
@@ -50,7 +50,7 @@ export type AttemptEnd = {
 export async function runAttempt(deps: GpuDeps, options: AttemptOptions): Promise<AttemptEnd> {
   const { lease, supervision, log } = options;
   const folder = attemptFolder(options.trainingFolder, lease.epoch);
-  const place = { outputDir: join(folder, 'out'), checkpoints: checkpointsIn(folder) };
+  const place = { outputDir: outputsIn(folder), checkpoints: checkpointsIn(folder) };
   const resume = await findResumable(deps.store, lease, options.trainingFolder, log);
   const metrics = resume === null ? [] : await readMetrics(resume.directory, resume.step);
   const queue = uploadBehind(deps, options);
@@ -75,8 +75,11 @@ export async function runAttempt(deps: GpuDeps, options: AttemptOptions): Promis
     const outcome = await runJob(socket, jobFile, { onEvent: follow.onEvent, ...limits });
     await follow.settled();
     if (outcome.code !== 0) return { outcome, metrics, queue, finished: null };
-    const finished = { result: outcome.result, metrics, adapter: join(place.outputDir, 'adapter') };
-    await keepFinished(folder, finished);
+    const finished = { result: outcome.result, metrics, adapter: adapterIn(folder) };
+    // Only an outage of S3 would need it, so a disk that is full now is no reason to fail.
+    await keepFinished(folder, finished).catch((error: unknown) =>
+      log.warn('the end of the training is not remembered on this host', { reason: String(error) }),
+    );
     return { outcome, metrics, queue, finished };
   } finally {
     stopWatching();

@@ -14,6 +14,7 @@ import { sha256 } from '../store/files.ts';
 import { putFolder } from '../store/folders.ts';
 import { isOutage, throughOutage } from '../store/outage.ts';
 import type { OutageOptions } from '../store/outage.ts';
+import { diskFull, isDiskFull } from '../store/storage-failure.ts';
 import { runAttempt } from './attempt.ts';
 import type { AttemptEnd } from './attempt.ts';
 import { sumAttempts } from './attempt-progress.ts';
@@ -86,6 +87,8 @@ export async function train(deps: GpuDeps, training: Training): Promise<Training
     const result = await commitThroughOutage(deps, training, lease, supervision, finished, log);
     if (!deps.keepWork) await rm(trainingFolder, { recursive: true, force: true });
     return result;
+  } catch (error) {
+    throw isDiskFull(error) ? diskFull(trainingFolder, error) : error;
   } finally {
     supervision.finish();
   }
