@@ -1,3 +1,4 @@
+import { globSync } from 'node:fs';
 import { parseArgs } from 'node:util';
 import { setTimeout as delay } from 'node:timers/promises';
 import type { Recipe } from '../config/recipe.ts';
@@ -60,9 +61,11 @@ async function recover(stack: TrainingStack, corpus: ArtefactRef, timeout: numbe
   for (let kill = 0; kill < kills; kill += 1) {
     const before = await untilTraining(stack, run, kill + 1);
     const busy = hosts.find(({ pid }) => pid === ownerOf(before)) ?? hosts[0];
-    const reached = (await stack.progress(run))?.done ?? 0;
+    const told = (await stack.progress(run))?.done ?? 0;
     const killedAt = Date.now() / 1000;
     busy?.signalAll('SIGKILL');
+    // The last heartbeat is up to a second old; a checkpoint on the dead host's disk may say more.
+    const reached = Math.max(told, busy === undefined ? 0 : newestOnDisk(busy));
     const after = await untilTraining(stack, run, kill + 2);
     const rows = await metricsOf(stack, after);
     const fresh = rows.filter(({ time }) => time > killedAt);
@@ -108,6 +111,10 @@ async function untilTraining(stack: TrainingStack, run: string, epoch: number): 
     await delay(100);
   }
 }
+
+/** Step of the newest checkpoint that a host wrote. */
+const newestOnDisk = ({ home }: GpuHost): number =>
+  Math.max(0, ...globSync(`${home}/work/**/step-*`).map((path) => Number(/step-(\d+)$/.exec(path)?.[1] ?? 0)));
 
 /** `host:pid:random` of a lease. */
 const ownerOf = ({ owner }: LeaseRecord): number => Number(owner.split(':').at(-2));

@@ -13,7 +13,7 @@ export const Reliability = z.strictObject({
     .number()
     .min(0)
     .default(60)
-    .describe('A finished training or a paid answer waits so long for S3 before its activity fails.'),
+    .describe('What is finished or paid waits so long for S3 before it fails.'),
   keepCheckpoints: z
     .int()
     .min(1)

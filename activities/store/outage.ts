@@ -14,11 +14,18 @@ export type OutageOptions = {
   warn: (message: string, more: { reason: string }) => void;
 };
 
+/** What passes, by itself or when somebody does what the failure says. */
+const passing = new Set(['StorageUnavailable', 'BucketMissing', 'CredentialsRefused']);
+
+/** True for failures that {@link throughOutage} waits out. */
+export const isOutage = (error: unknown): boolean => passing.has(failureType(error) ?? '');
+
 /**
- * Repeats work for as long as S3 is away. Any other failure comes out at once.
+ * Repeats work for as long as S3 does not take it: for what would be lost or paid again otherwise. Any other failure comes
+ * out at once.
  *
  * @param work must bear being repeated after a part of it was done
- * @throws StorageUnavailable when the outage has lasted too long
+ * @throws StorageUnavailable, BucketMissing, CredentialsRefused when that has lasted too long
  */
 export function throughOutage<Result>(
   work: () => Promise<Result>,
@@ -29,8 +36,8 @@ export function throughOutage<Result>(
     maxRetryTime: minutes * 60_000,
     maxTimeout: LONGEST_PAUSE_MS,
     shouldRetry: ({ error }) => {
-      if (failureType(error) !== 'StorageUnavailable' || stop?.aborted === true) return false;
-      warn(`S3 is away, ${doing} waits for it`, { reason: error.message });
+      if (!isOutage(error) || stop?.aborted === true) return false;
+      warn(`${doing} waits for S3`, { reason: error.message });
       return true;
     },
   });

@@ -58,12 +58,15 @@ export function storageFailure(error: unknown, doing: string, { bucket, key }: P
     const fix = 'check AWS_ACCESS_KEY_ID, AWS_SECRET_ACCESS_KEY, AWS_SESSION_TOKEN (expired?) and the bucket policy';
     return failure('CredentialsRefused', `${where}: S3 refused the credentials (${name}); ${fix}`, { cause: error });
   }
-  if (code === 'ENOSPC' || code === 'EDQUOT') return diskFull(where, error);
+  if (isDiskFull(error)) return diskFull(where, error);
   const fix = 'check that the server at AWS_ENDPOINT_URL_S3 runs and can be reached';
   return failure('StorageUnavailable', `${where}: ${name}${code ? ` ${code}` : ''} ${message}; ${fix}`, {
     cause: error,
   });
 }
+
+/** True for the system's errors of a disk, or a quota, that is used up. */
+export const isDiskFull = (error: unknown): boolean => ['ENOSPC', 'EDQUOT'].includes(asS3Error(error).code ?? '');
 
 /** DiskFull of this host, for an ENOSPC anywhere. */
 export const diskFull = (where: string, cause: unknown): ApplicationFailure =>

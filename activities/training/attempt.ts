@@ -13,7 +13,7 @@ import type { Finished } from './finished.ts';
 import type { GpuDeps } from './gpu-deps.ts';
 import { endWithin, trackPace } from './grace.ts';
 import type { Pace } from './grace.ts';
-import { attemptFolder, checkpointsIn, findResumable } from './resume.ts';
+import { adapterIn, attemptFolder, checkpointsIn, findResumable, outputsIn } from './resume.ts';
 import { runJob } from './run-job.ts';
 import type { JobOutcome } from './run-job.ts';
 import type { Supervision } from './supervision.ts';
@@ -55,7 +55,7 @@ export type AttemptEnd = {
 export async function runAttempt(deps: GpuDeps, options: AttemptOptions): Promise<AttemptEnd> {
   const { lease, account, supervision, log } = options;
   const folder = attemptFolder(options.trainingFolder, lease.epoch);
-  const place = { outputDir: join(folder, 'out'), checkpoints: checkpointsIn(folder) };
+  const place = { outputDir: outputsIn(folder), checkpoints: checkpointsIn(folder) };
   const resume = await findResumable(deps.store, lease, options.trainingFolder, log);
   const metrics = resume === null ? [] : await readMetrics(resume.directory, resume.step);
   const queue = uploadBehind(deps, options);
@@ -83,8 +83,11 @@ export async function runAttempt(deps: GpuDeps, options: AttemptOptions): Promis
     await follow.settled();
     const ended = { outcome, metrics, queue, skippedSave: ending.skipped() };
     if (outcome.code !== 0) return { ...ended, finished: null };
-    const finished = { result: outcome.result, metrics, adapter: join(place.outputDir, 'adapter') };
-    await keepFinished(folder, finished);
+    const finished = { result: outcome.result, metrics, adapter: adapterIn(folder) };
+    // Only an outage of S3 would need it, so a disk that is full now is no reason to fail.
+    await keepFinished(folder, finished).catch((error: unknown) =>
+      log.warn('the end of the training is not remembered on this host', { reason: String(error) }),
+    );
     return { ...ended, finished };
   } finally {
     stopWatching();

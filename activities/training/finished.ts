@@ -4,6 +4,7 @@ import { z } from 'zod';
 import { TrainerEvent } from '../../config/trainer-job.ts';
 import { writeWhole } from '../store/files.ts';
 import type { MetricsRow } from './attempt.ts';
+import { adapterIn } from './resume.ts';
 
 const NAME = 'finished.json';
 
@@ -19,12 +20,11 @@ export type Finished = {
 const Kept = z.object({
   result: TrainerEvent.nullable().transform((event) => (event?.event === 'result' ? event : null)),
   metrics: z.array(z.custom<MetricsRow>()),
-  adapter: z.string().min(1),
 });
 
 /** Remembers an end on this host, so that an attempt after an outage of S3 does not train again what is trained. */
-export const keepFinished = (attemptFolder: string, finished: Finished): Promise<void> =>
-  writeWhole(join(attemptFolder, NAME), JSON.stringify(finished));
+export const keepFinished = (attemptFolder: string, { result, metrics }: Finished): Promise<void> =>
+  writeWhole(join(attemptFolder, NAME), JSON.stringify({ result, metrics }));
 
 /**
  * The end that an earlier attempt reached on this host without being able to put it into S3.
@@ -32,9 +32,12 @@ export const keepFinished = (attemptFolder: string, finished: Finished): Promise
  * @param trainingFolder of all attempts on this host
  */
 export async function findFinished(trainingFolder: string): Promise<Finished | null> {
-  for (const attempt of await readdir(trainingFolder).catch(() => [])) {
-    const text = await readFile(join(trainingFolder, attempt, NAME), 'utf8').catch(() => null);
-    if (text !== null) return Kept.parse(JSON.parse(text));
+  for (const name of await readdir(trainingFolder).catch(() => [])) {
+    const attempt = join(trainingFolder, name);
+    const text = await readFile(join(attempt, NAME), 'utf8').catch(() => null);
+    if (text === null) continue;
+    const { result, metrics } = Kept.parse(JSON.parse(text));
+    return { result, metrics, adapter: adapterIn(attempt) };
   }
   return null;
 }

@@ -12,6 +12,8 @@ import type { Store } from '../store/store.ts';
 export const attemptFolder = (trainingFolder: string, epoch: number): string =>
   join(trainingFolder, `epoch-${String(epoch).padStart(4, '0')}`);
 export const checkpointsIn = (folder: string): string => join(folder, 'checkpoints');
+export const outputsIn = (folder: string): string => join(folder, 'out');
+export const adapterIn = (folder: string): string => join(outputsIn(folder), 'adapter');
 
 /**
  * The newest checkpoint to go on from: one that an earlier attempt left whole on this host, where it is at least as new

@@ -11,12 +11,13 @@ import { finishTraining } from '../checkpoints/checkpoints.ts';
 import { openLease, readLease } from '../checkpoints/lease.ts';
 import type { Lease } from '../checkpoints/lease.ts';
 import type { Scope, TrainingResult } from '../contract.ts';
-import { failure, failureType } from '../failure.ts';
+import { failure } from '../failure.ts';
 import type { Log } from '../logging.ts';
 import { sha256 } from '../store/files.ts';
 import { putFolder } from '../store/folders.ts';
-import { throughOutage } from '../store/outage.ts';
+import { isOutage, throughOutage } from '../store/outage.ts';
 import type { OutageOptions } from '../store/outage.ts';
+import { diskFull, isDiskFull } from '../store/storage-failure.ts';
 import { runAttempt } from './attempt.ts';
 import type { AttemptEnd } from './attempt.ts';
 import { accounted, openAccount } from './account.ts';
@@ -108,6 +109,8 @@ export async function train(deps: GpuDeps, training: Training): Promise<Training
     });
     if (!deps.keepWork) await rm(trainingFolder, { recursive: true, force: true });
     return result;
+  } catch (error) {
+    throw isDiskFull(error) ? diskFull(trainingFolder, error) : error;
   } finally {
     stopWatching();
     supervision.finish();
@@ -133,10 +136,10 @@ async function commitThroughOutage(ending: Ending, finished: Finished): Promise<
   const warn: OutageOptions['warn'] = (message, more) => log.warn(message, more);
   const commit = () => commitResult(deps, lease, account, finished);
   try {
-    return await throughOutage(commit, { minutes, stop, doing: 'the finished adapter', warn });
+    return await throughOutage(commit, { minutes, stop, doing: 'a finished adapter', warn });
   } catch (error) {
     const reason = supervision.reason();
-    throw reason === null || failureType(error) !== 'StorageUnavailable' ? error : failureOfStop(reason, keptOf(lease));
+    throw reason === null || !isOutage(error) ? error : failureOfStop(reason, keptOf(lease));
   }
 }
 

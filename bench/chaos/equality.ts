@@ -30,7 +30,7 @@ async function killed(stack: TrainingStack, training: Training, kills: number, s
   const chance = createChance(`${training.kind} ${seed}`);
   function* draw(count: number): Generator<Kill> {
     for (let kill = 0; kill < count; kill += 1) {
-      const victim = chance.of<Victim>([...Array<Victim>(8).fill('job'), 'fork server', 'worker']);
+      const victim = chance.of<Victim>(['worker', 'fork server', ...Array<Victim>(8).fill('job')]);
       yield { victim, afterMs: chance.between(0, 1_500) };
     }
   }

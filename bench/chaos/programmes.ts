@@ -53,15 +53,17 @@ export async function disturbedProgrammes(minutes: number, seed: string): Promis
 async function disturbedPair(site: Site, seeds: number[], chance: ReturnType<typeof createChance>): Promise<number> {
   const startedAt = Date.now();
   const ends = await Promise.all(seeds.map((seed) => start(site, `killed-${seed}`, seed)));
-  let over = false;
-  const all = Promise.allSettled(ends.map((handle) => handle.result())).finally(() => (over = true));
+  const over = new AbortController();
+  const all = Promise.allSettled(ends.map((handle) => handle.result())).finally(() => {
+    over.abort();
+  });
   const killed: Record<string, number> = {};
-  while (!over) {
+  while (!over.signal.aborted) {
     await Promise.race([delay(chance.between(1_000, 8_000)), all]);
     const victim = chance.of(victims);
     const home = site.stack.home;
     const pid = victim === 'job' ? pidOf(home, 'job') : liveRecord(home, victim)?.pid;
-    if (over || pid === undefined) continue;
+    if (pid === undefined) continue;
     process.kill(pid, 'SIGKILL');
     killed[victim] = (killed[victim] ?? 0) + 1;
   }

@@ -29,7 +29,7 @@ export async function smallTrainings(
 ): Promise<{ sft: Training; dpo: Training }> {
   const recipe = await recipeOf(epochs, reliability);
   const corpus = await stack.store.putRows('bench/corpus.jsonl', smallCorpus(32));
-  const pairs = await stack.store.putRows('bench/pairs.jsonl', smallPairs(160));
+  const pairs = await stack.store.putRows('bench/pairs.jsonl', smallPairs(40));
   const startSft = (run: string) => stack.startSft(run, { recipe, corpus, heldOut: null, adapter: null });
   const { adapter } = await (await startSft('sft-undisturbed')).result();
   return {

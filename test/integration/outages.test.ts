@@ -7,7 +7,7 @@ import { smallBase, smallCorpus, smallRecipe, weightsOf } from '../setup/gpu.ts'
 import { startTrainingStack } from '../setup/training-stack.ts';
 import type { TrainingStack } from '../setup/training-stack.ts';
 
-const HEARTBEAT_SECONDS = 2;
+const HEARTBEAT_SECONDS = 3;
 /** Longer than the heartbeat timeout, so that Temporal gives the attempt up when it is back. */
 const OUTAGE_MS = 2_500 * HEARTBEAT_SECONDS;
 

@@ -12,6 +12,8 @@ import type { TestStack } from './stack.ts';
 
 /** A gpu worker that nobody starts again, with disk and caches of its own: a host, as it were. */
 export type GpuHost = {
+  /** Its `RATCHET_HOME`. */
+  home: string;
   /** Process id of the worker, which leases name. */
   pid: number;
   /** Process ids of all that run there. */
@@ -47,7 +49,7 @@ export function startGpuHost(stack: TestStack, name: string, extra: Record<strin
     }
   };
   return {
-    ...{ pid, processes, signalAll },
+    ...{ home, pid, processes, signalAll },
     ready: untilReady(),
     end: async () => {
       signalAll('SIGKILL');

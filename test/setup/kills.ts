@@ -29,17 +29,19 @@ export async function killWhileTraining(
   handle: TrainingHandle,
   kills: Iterable<Kill>,
 ): Promise<number> {
-  let ended = false;
-  const end = handle.result().then(
-    () => (ended = true),
-    () => (ended = true),
-  );
+  const ended = new AbortController();
+  const end = handle
+    .result()
+    .catch(() => undefined)
+    .finally(() => {
+      ended.abort();
+    });
   let met = 0;
   let attempt = 0;
   for (const { victim, afterMs } of kills) {
-    attempt = await untilSteps(stack, handle.workflowId, attempt, () => ended);
+    attempt = await untilSteps(stack, handle.workflowId, attempt, ended.signal);
     await Promise.race([delay(afterMs), end]);
-    if (ended) break;
+    if (ended.signal.aborted) break;
     const job = pidOf(stack.home, 'job');
     const pid = pidOf(stack.home, victim);
     if (job === undefined || pid === undefined) continue;
@@ -55,8 +57,8 @@ export async function killWhileTraining(
  *
  * @param after start of the attempt that was killed last
  */
-async function untilSteps(stack: TrainingStack, run: string, after: number, ended: () => boolean): Promise<number> {
-  while (!ended()) {
+async function untilSteps(stack: TrainingStack, run: string, after: number, ended: AbortSignal): Promise<number> {
+  while (!ended.aborted) {
     const progress = await stack.progress(run);
     if (progress?.loss !== undefined && progress.startedAt > after) return progress.startedAt;
     await delay(50);

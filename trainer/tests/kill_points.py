@@ -13,13 +13,10 @@ import sys
 from pathlib import Path
 from typing import Any
 
-from ratchet_trainer.runtime import prepare_environment
-
-prepare_environment()
-
+from ratchet_trainer import serve
 from ratchet_trainer.files import sha256_of
 from ratchet_trainer.run_job import run_job
-from ratchet_trainer.serve import _import_everything
+from ratchet_trainer.runtime import prepare_environment
 
 OPERATIONS = {"open", "os.mkdir", "os.rename", "os.remove", "os.rmdir", "shutil.copyfile", "shutil.rmtree"}
 
@@ -47,7 +44,8 @@ def whole_checkpoints(folder: Path) -> dict[str, dict[str, str]]:
 
 def main(job: str, folder: str) -> None:
     """Kills at the first operation, the second, and so on, until there are no more."""
-    _import_everything()
+    prepare_environment()
+    serve._import_everything()
     number = 0
     killed = True
     while killed:

@@ -66,56 +66,69 @@ async function expectNothingTrainedAgain(run: string, host: TestHost): Promise<v
   expect(await weightsOf(store, result.adapter)).toBe(undisturbed);
 }
 
-test.each<[string, string, RegExp, () => void, () => void]>([
-  [
-    'S3 away until the wait is over',
-    'StorageUnavailable',
-    /AWS_ENDPOINT_URL_S3/,
-    () => process.kill(s3.pid(), 'SIGSTOP'),
-    () => process.kill(s3.pid(), 'SIGCONT'),
-  ],
-  [
-    'the bucket gone',
-    'BucketMissing',
-    /aws s3 mb/,
-    () => renameSync(join(s3.home, 's3', 'ratchet'), join(s3.home, 'aside')),
-    () => renameSync(join(s3.home, 'aside'), join(s3.home, 's3', 'ratchet')),
-  ],
-  [
-    'credentials expired',
-    'CredentialsRefused',
-    /AWS_SESSION_TOKEN \(expired\?\)/,
-    () => (refusal = 'ExpiredToken'),
-    () => (refusal = null),
-  ],
-])(
-  '%s, from the middle of a training on: trained to the end, named, and nothing is trained again',
-  async (name, type, fix, breakIt, repair) => {
-    const run = name.replaceAll(' ', '-');
+type Fault = { name: string; type: string; fix: RegExp; begin: () => void; end: () => void };
+const away: Fault = {
+  name: 'S3 away',
+  type: 'StorageUnavailable',
+  fix: /AWS_ENDPOINT_URL_S3/,
+  begin: () => process.kill(s3.pid(), 'SIGSTOP'),
+  end: () => process.kill(s3.pid(), 'SIGCONT'),
+};
+const noBucket: Fault = {
+  name: 'the bucket gone',
+  type: 'BucketMissing',
+  fix: /aws s3 mb/,
+  begin: () => {
+    renameSync(join(s3.home, 's3', 'ratchet'), join(s3.home, 'aside'));
+  },
+  end: () => {
+    renameSync(join(s3.home, 'aside'), join(s3.home, 's3', 'ratchet'));
+  },
+};
+const expired: Fault = {
+  name: 'credentials expired',
+  type: 'CredentialsRefused',
+  fix: /AWS_SESSION_TOKEN \(expired\?\)/,
+  begin: () => (refusal = 'ExpiredToken'),
+  end: () => (refusal = null),
+};
+
+test.each([away, noBucket, expired])(
+  '$name from the middle of a training on: trained to the end, named, and nothing is trained again',
+  async ({ name, type, fix, begin, end }) => {
+    const run = `without ${name}`;
     const host = newHost(s3, trainer, touchyStore());
     const first = training(run, host);
     await first.until(({ checkpointStep }) => (checkpointStep ?? 0) >= 20);
-    breakIt();
-    await expect(first.result.finally(repair)).rejects.toEqual(failsAs(type, fix));
+    begin();
+    await expect(first.result.finally(end)).rejects.toEqual(failsAs(type, fix));
     await expectNothingTrainedAgain(run, host);
   },
 );
 
-test('S3 away at the end of a training: its result waits, and gets there', async () => {
+test.each([away, expired])('$name at the end of a training: its result waits, and gets there', async (fault) => {
   const patient = touchyStore();
   const { putFile } = patient.objects;
-  const refused: string[] = [];
+  let sent = 0;
   patient.objects.putFile = (key, ...rest) => {
+    if (key.endsWith('/adapter/adapter_model.safetensors')) sent += 1;
     // The second time that the adapter is sent: the first one met nobody.
-    if (key.endsWith('/adapter/adapter_model.safetensors') && refused.push(key) === 2)
-      process.kill(s3.pid(), 'SIGCONT');
+    if (sent === 2 && isBroken) repair();
     return putFile(key, ...rest);
   };
-  const attempt = training('waits', newHost(s3, trainer, patient), { outageMinutes: 1 });
+  let isBroken = false;
+  const repair = (): void => {
+    isBroken = false;
+    fault.end();
+  };
+  const attempt = training(`patient ${fault.name}`, newHost(s3, trainer, patient), { outageMinutes: 1 });
   await attempt.until(({ checkpointStep }) => (checkpointStep ?? 0) >= 20);
-  process.kill(s3.pid(), 'SIGSTOP');
-  const result = await attempt.result.finally(() => process.kill(s3.pid(), 'SIGCONT'));
-  expect(refused.length).toBeGreaterThanOrEqual(2);
+  fault.begin();
+  isBroken = true;
+  const result = await attempt.result.finally(() => {
+    if (isBroken) repair();
+  });
+  expect(sent).toBeGreaterThanOrEqual(2);
   expect(result).toMatchObject({ losses: 0, stepsRedone: 0 });
   expect(await weightsOf(store, result.adapter)).toBe(undisturbed);
 });
