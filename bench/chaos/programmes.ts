@@ -65,7 +65,7 @@ async function disturbedPair(site: Site, seeds: number[], chance: ReturnType<typ
       await delay(100);
       continue;
     }
-    await Promise.race([delay(chance.between(1_000, 8_000)), all]);
+    await Promise.race([delay(chance.between(2_000, 20_000)), all]);
     const victim = chance.of(victims);
     const pid = victim === 'job' ? pidOf(home, 'job') : liveRecord(home, victim)?.pid;
     if (pid === undefined) continue;
