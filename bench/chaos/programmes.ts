@@ -58,10 +58,15 @@ async function disturbedPair(site: Site, seeds: number[], chance: ReturnType<typ
     over.abort();
   });
   const killed: Record<string, number> = {};
+  const { home } = site.stack;
   while (!over.signal.aborted) {
-    await Promise.race([delay(chance.between(1_000, 8_000)), all]);
+    // What was killed comes back first, however slow the machine: else nothing would ever be done.
+    if (serviceNames.some((name) => liveRecord(home, name)?.state !== 'ready')) {
+      await delay(100);
+      continue;
+    }
+    await Promise.race([delay(chance.between(2_000, 20_000)), all]);
     const victim = chance.of(victims);
-    const home = site.stack.home;
     const pid = victim === 'job' ? pidOf(home, 'job') : liveRecord(home, victim)?.pid;
     if (pid === undefined) continue;
     process.kill(pid, 'SIGKILL');
