@@ -43,6 +43,8 @@ export type Loss = {
   stepsRedone: number;
   /** Time that redoing took, at the pace at which the lost attempt had done them. */
   secondsRedoing: number | null;
+  /** That waited and worked again. */
+  gpus: number;
 };
 
 /** Sums over the lost attempts at one training, as far as known. */
@@ -64,8 +66,9 @@ export type RunLedger = TrainingLedger & { usdLost: number };
  * The losses before the attempt `epoch`, which runs or has finished.
  *
  * @param attempts in any order; those that could write nothing are missing
+ * @param gpus that the training uses
  */
-export function lossesOf(attempts: readonly AttemptTimes[], epoch: number): Loss[] {
+export function lossesOf(attempts: readonly AttemptTimes[], epoch: number, gpus = 1): Loss[] {
   const known = new Map(attempts.map((attempt) => [attempt.epoch, attempt]));
   return Array.from({ length: epoch - 1 }, (_, index): Loss => {
     const lost = known.get(index + 1);
@@ -80,6 +83,7 @@ export function lossesOf(attempts: readonly AttemptTimes[], epoch: number): Loss
       secondsToNextStep: from === null || until === null ? null : Math.max(0, until - from) / 1000,
       stepsRedone,
       secondsRedoing: stepsRedone === 0 ? 0 : pace === null ? null : stepsRedone * pace,
+      gpus,
     };
   });
 }
@@ -112,8 +116,8 @@ function secondsPerStep(attempt: AttemptTimes | undefined): number | null {
 }
 
 /** GPU time that a loss cost, as far as known. */
-export const gpuSecondsOf = ({ secondsToNextStep, secondsRedoing }: Loss): number =>
-  (secondsToNextStep ?? 0) + (secondsRedoing ?? 0);
+export const gpuSecondsOf = ({ secondsToNextStep, secondsRedoing, gpus }: Loss): number =>
+  ((secondsToNextStep ?? 0) + (secondsRedoing ?? 0)) * gpus;
 
 export const usdOf = (gpuSeconds: number, gpuHourUsd: number): number => (gpuSeconds / 3600) * gpuHourUsd;
 

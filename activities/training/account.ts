@@ -27,6 +27,8 @@ export type AccountOptions = {
   /** Tags of the metrics. */
   tags: { run: string; phase: string };
   gpuHourUsd: number;
+  /** That the training uses. */
+  gpus: number;
   log: Log;
 };
 
@@ -35,10 +37,10 @@ export type AccountOptions = {
  * heartbeats; they enter the metrics once, at the first step after them.
  */
 export function openAccount(options: AccountOptions): Account {
-  const { store, lease, supervision, log } = options;
+  const { store, lease, supervision, gpus, log } = options;
   const { epoch, prefix } = lease;
   const meter = Context.current().metricMeter;
-  const tracked = trackAttempt(store, prefix, epoch, heardOf(supervision.previous));
+  const tracked = trackAttempt(store, prefix, epoch, heardOf(supervision.previous), gpus);
   supervision.report({ epoch });
   const onStop = (): void => {
     // Written down at once: the host may be gone before the last upload has ended.
@@ -50,7 +52,7 @@ export function openAccount(options: AccountOptions): Account {
     if (epoch === 1) return;
     try {
       const attempts = await readAttempts(store, prefix, tracked);
-      const losses = lossesOf(attempts, epoch);
+      const losses = lossesOf(attempts, epoch, gpus);
       supervision.report({ ledger: ledgerOf(losses) });
       if (isFirstStep) countLosses(meter, notYetCounted(losses, attempts, epoch), options);
     } catch (error) {
@@ -70,7 +72,7 @@ export function openAccount(options: AccountOptions): Account {
     },
     totals: async () => {
       const attempts = await readAttempts(store, prefix, tracked);
-      const ledger = ledgerOf(lossesOf(attempts, epoch));
+      const ledger = ledgerOf(lossesOf(attempts, epoch, gpus));
       const gpuSeconds = attempts.reduce((sum, attempt) => sum + attempt.gpuSeconds, 0);
       return { stepsRedone: ledger.stepsRedone, gpuSeconds, ledger };
     },

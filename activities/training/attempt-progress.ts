@@ -51,8 +51,10 @@ export function trackAttempt(
   prefix: string,
   epoch: number,
   heard: AttemptProgress['heard'],
+  gpus: number,
 ): TrackedAttempt {
   const startedAt = Date.now();
+  const gpuSeconds = (): number => ((Date.now() - startedAt) / 1000) * gpus;
   const current: AttemptProgress = {
     ...{ resumed: null, reached: 0, gpuSeconds: 0, startedAt, firstStepAt: null, lastStepAt: null },
     ...{ aliveAt: startedAt, ended: null, heard },
@@ -63,7 +65,7 @@ export function trackAttempt(
   const write = (): void => {
     busy = true;
     writtenAt = Date.now();
-    current.gpuSeconds = (writtenAt - startedAt) / 1000;
+    current.gpuSeconds = gpuSeconds();
     // An outage must not disturb training; the numbers of the ledger are then a little low.
     writing = store
       .putJson(keyOf(prefix, epoch), current)
@@ -73,7 +75,7 @@ export function trackAttempt(
   write();
   return {
     epoch,
-    now: () => ({ ...current, gpuSeconds: (Date.now() - startedAt) / 1000 }),
+    now: () => ({ ...current, gpuSeconds: gpuSeconds() }),
     began: (resumed) => {
       current.resumed = resumed;
       current.reached = Math.max(current.reached, resumed);

@@ -1,4 +1,5 @@
 import type { z } from 'zod';
+import { Distributed } from '../../config/distributed.ts';
 import type { DpoJob, SftJob, TrainerJob } from '../../config/trainer-job.ts';
 import type { PhaseB, PhaseC, Recipe, Sft } from '../../config/recipe.ts';
 
@@ -20,8 +21,11 @@ export const baseOf = (recipe: Recipe, path: string): TrainerJob['base'] => ({
 });
 
 /** Nothing where one process trains, so that such a job (and the identity of its training) does not mention it. */
-export const distributedOf = ({ distributed }: Recipe): Pick<TrainerJob, 'distributed'> =>
-  distributed.processes > 1 || distributed.allowOtherWorldSize ? { distributed } : {};
+export function distributedOf(recipe: Recipe): Pick<TrainerJob, 'distributed'> {
+  // A run that an older version began has a recipe without it.
+  const distributed = Distributed.prefault({}).parse(recipe.distributed);
+  return distributed.processes > 1 || distributed.allowOtherWorldSize ? { distributed } : {};
+}
 
 type Settings = z.infer<typeof Sft> | z.infer<typeof PhaseB> | z.infer<typeof PhaseC>;
 

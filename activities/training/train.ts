@@ -28,7 +28,7 @@ import { processName, scopeFolder, scopePrefix } from './gpu-deps.ts';
 import type { GpuDeps } from './gpu-deps.ts';
 import { watchHost } from './host-notice.ts';
 import { failureOfJob } from './job-failure.ts';
-import { halved } from './jobs.ts';
+import { distributedOf, halved } from './jobs.ts';
 import type { MicroBatch, Place } from './jobs.ts';
 import { failureOfStop, supervise } from './supervision.ts';
 import type { Kept, Supervision } from './supervision.ts';
@@ -86,6 +86,7 @@ export async function train(deps: GpuDeps, training: Training): Promise<Training
       ...{ store: deps.store, lease, supervision, log },
       tags: { run: scope.run, phase: scope.phase },
       gpuHourUsd: training.recipe.budget.gpuHourUsd,
+      gpus: distributedOf(training.recipe).distributed?.processes ?? 1,
     });
     const trainToTheEnd = async (): Promise<Finished> => {
       const attempt = await runAttempt(deps, {

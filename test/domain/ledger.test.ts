@@ -72,10 +72,10 @@ describe('losses', () => {
 });
 
 describe('sums', () => {
-  const loss = { epoch: 1, secondsToNextStep: 30, stepsRedone: 5, secondsRedoing: 10 };
+  const loss = { epoch: 1, secondsToNextStep: 30, stepsRedone: 5, secondsRedoing: 10, gpus: 1 };
   const ledger = ledgerOf([
     { ...loss, kind: 'host-lost' },
-    { ...loss, kind: 'notice', stepsRedone: 0, secondsRedoing: 0 },
+    { ...loss, kind: 'notice', stepsRedone: 0, secondsRedoing: 0, gpus: 2 },
     { ...loss, kind: 'out-of-memory', secondsToNextStep: null },
   ]);
 
@@ -83,7 +83,7 @@ describe('sums', () => {
     expect(ledger).toEqual({
       lost: 3,
       byKind: { notice: 1, 'host-lost': 1, 'out-of-memory': 1 },
-      ...{ preemptions: 2, stepsRedone: 10, secondsToNextStep: 60, gpuSecondsLost: 80 },
+      ...{ preemptions: 2, stepsRedone: 10, secondsToNextStep: 60, gpuSecondsLost: 110 },
     });
   });
 
@@ -95,8 +95,8 @@ describe('sums', () => {
     expect(runLedger(finished, [ledger], 3.6)).toEqual({
       lost: 7,
       byKind: { notice: 2, 'host-lost': 2, 'out-of-memory': 2 },
-      ...{ preemptions: 4, stepsRedone: 24, secondsToNextStep: 120, gpuSecondsLost: 160 },
-      usdLost: 0.16,
+      ...{ preemptions: 4, stepsRedone: 24, secondsToNextStep: 120, gpuSecondsLost: 220 },
+      usdLost: 0.22,
     });
   });
 });
