@@ -22,7 +22,7 @@ describe('losses', () => {
   test('from the last sign of life to the first step after it; redone work at the pace of the lost attempt', () => {
     const second = attempt(2, { resumed: 15, reached: 40, startedAt: 60, firstStepAt: 63, lastStepAt: 120 });
     expect(lossesOf([second, first], 2)).toEqual([
-      { epoch: 1, kind: 'host-lost', secondsToNextStep: 12, stepsRedone: 6, secondsRedoing: 12 },
+      { epoch: 1, kind: 'host-lost', secondsToNextStep: 12, stepsRedone: 6, secondsRedoing: 12, gpus: 1 },
     ]);
   });
 
@@ -53,11 +53,11 @@ describe('losses', () => {
   test('what nobody wrote down is unknown, not zero and not invented', () => {
     const second = attempt(2, { resumed: 15, reached: 15, startedAt: 60, aliveAt: 61 });
     expect(lossesOf([second], 2)).toEqual([
-      { epoch: 1, kind: 'host-lost', secondsToNextStep: null, stepsRedone: 0, secondsRedoing: 0 },
+      { epoch: 1, kind: 'host-lost', secondsToNextStep: null, stepsRedone: 0, secondsRedoing: 0, gpus: 1 },
     ]);
     // The second attempt is still loading: the loss counts, its waiting is not over.
     expect(lossesOf([first, second], 2)).toMatchObject([
-      { secondsToNextStep: null, stepsRedone: 6, secondsRedoing: 12 },
+      { secondsToNextStep: null, stepsRedone: 6, secondsRedoing: 12, gpus: 1 },
     ]);
     // One step has no pace; the successor's is taken.
     const single = attempt(1, { resumed: 0, reached: 1, startedAt: 0, firstStepAt: 5, lastStepAt: 5, aliveAt: 6 });
