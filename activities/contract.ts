@@ -1,4 +1,5 @@
 import type { Recipe } from '../config/recipe.ts';
+import type { GateNotice } from '../domain/gate-notice.ts';
 import type { GateEvidence, GateName } from '../domain/gate-types.ts';
 import type {
   ArtefactRef,
@@ -57,8 +58,12 @@ export type OrchestratorActivities = {
     dataReport: DataReport;
     trainedTemplateDigest: string;
     adapter: ArtefactRef;
+    /** Of the phase's training; absent = its course is not diagnosed. */
+    metrics?: ArtefactRef;
     fixesLeft: number;
   }): Promise<GateEvidence>;
+  /** Posts one signed notice about a gate that waits. */
+  notifyGate(input: { url: string; secretEnv: string; notice: GateNotice }): Promise<void>;
   /** Writes the state of the run to S3 after every phase, so that another run can start from it. */
   saveState(input: { state: ProgrammeState }): Promise<ArtefactRef>;
   /** State of an older run, for `--from`. */

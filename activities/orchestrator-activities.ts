@@ -5,13 +5,14 @@ import type { OrchestratorActivities } from './contract.ts';
 import { createCorpusActivities } from './corpora/build-corpora.ts';
 import { createPrepareData } from './datasets/prepare-data.ts';
 import { createJudgeGate } from './gates/judge-gate.ts';
+import { createNotifyGate } from './gates/notify-gate.ts';
 import { createResolveRecipe } from './recipes/resolve-recipe.ts';
 import { createStateActivities } from './recipes/state.ts';
 import type { Store } from './store/store.ts';
 
 /**
  * What the activities of the orchestrator need. `environment` is the process's own (with `.env`): the names that
- * override a recipe, `DRY_RUN`, `RATCHET_DATA`, `HF_TOKEN`, `HF_ENDPOINT`.
+ * override a recipe, `DRY_RUN`, the secret of `gates.webhook`, `RATCHET_DATA`, `HF_TOKEN`, `HF_ENDPOINT`.
  */
 export type OrchestratorDeps = { store: Store; s3: S3Client; surroundings: Surroundings; environment: Environment };
 
@@ -20,6 +21,7 @@ export const createOrchestratorActivities = (deps: OrchestratorDeps): Omit<Orche
   resolveRecipe: createResolveRecipe(deps),
   prepareData: createPrepareData(deps.store, deps),
   judgeGate: createJudgeGate(deps.store),
+  notifyGate: createNotifyGate(deps.environment, () => new Date()),
   ...createCorpusActivities(deps.store),
   ...createStateActivities(deps.store),
 });

@@ -1,5 +1,6 @@
 import { duration, count, significant, usd } from '../activities/reports/quantities.ts';
-import type { Criterion, Recipe } from '../config/recipe.ts';
+import type { Criterion } from '../config/gates.ts';
+import type { Recipe } from '../config/recipe.ts';
 import type { LoadedRecipe } from '../config/load-recipe.ts';
 import type { CostEstimate } from '../domain/estimate.ts';
 import { percent, pointsThreshold, threshold } from '../domain/figures.ts';

@@ -2,6 +2,7 @@ import { Command, CommanderError } from 'commander';
 import type { Context } from './context.ts';
 import { addCancel } from './commands/cancel.ts';
 import { addDecide, addGates } from './commands/gates.ts';
+import { addLineage } from './commands/lineage.ts';
 import { addRecipes, addValidate } from './commands/recipes.ts';
 import { addReport } from './commands/report.ts';
 import { addRun } from './commands/run.ts';
@@ -23,6 +24,7 @@ const commands = [
   addCancel,
   addReport,
   addSweep,
+  addLineage,
   addRecipes,
   addValidate,
   addUp,

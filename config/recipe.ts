@@ -1,5 +1,6 @@
 import { z } from 'zod';
 import { Distributed } from './distributed.ts';
+import { Gates } from './gates.ts';
 import { Reliability } from './reliability.ts';
 
 /**
@@ -175,42 +176,6 @@ export const PhaseC = z.strictObject({
     .describe('The schedule, in order.'),
 });
 
-/** A number that an evaluation yields and a gate may ask for; shares and gains are fractions, not percent. */
-export const Metric = z.enum(['accuracy', 'gain', 'ablation-gain', 'parsable']);
-
-export const Criterion = z.strictObject({
-  metric: Metric.describe(
-    'accuracy; gain = accuracy minus that of `over`, paired; ablation-gain = full draft minus no draft, paired; parsable = share of outputs with an answer.',
-  ),
-  over: z.enum(['majority', 'phaseA', 'phaseB']).optional().describe('What a gain is measured against.'),
-  atLeast: z.number().describe('Threshold as a fraction: 0.07 is 7 points.'),
-  confidence: z.number().min(0.5).lt(1).default(0.95).describe('Two-sided confidence of the interval.'),
-});
-
-const Gate = (criteria: z.input<typeof Criterion>[]) =>
-  z
-    .strictObject({
-      criteria: z
-        .array(Criterion)
-        .min(1)
-        .default(criteria.map((c) => Criterion.parse(c)))
-        .describe('All must pass.'),
-    })
-    .prefault({});
-
-const GateTiming = z.strictObject({
-  remindAfterMinutes: z
-    .number()
-    .positive()
-    .default(60)
-    .describe('First reminder in the log after this long; doubles each time.'),
-  deadlineMinutes: z
-    .number()
-    .positive()
-    .optional()
-    .describe('After this long the recommendation is taken; without it a gate waits for ever.'),
-});
-
 export const Recipe = z.strictObject({
   programme: z.literal('selfImprovement').default('selfImprovement').describe('Workflow that runs the recipe.'),
   name: z
@@ -240,25 +205,7 @@ export const Recipe = z.strictObject({
     .partial()
     .prefault({})
     .describe('Prompt templates; what is left out comes from domain/templates.ts.'),
-  gates: z
-    .strictObject({
-      A: Gate([
-        { metric: 'accuracy', atLeast: 0.6 },
-        { metric: 'gain', over: 'majority', atLeast: 0 },
-      ]),
-      B: Gate([{ metric: 'gain', over: 'phaseA', atLeast: 0.07 }]),
-      C: Gate([
-        { metric: 'gain', over: 'phaseA', atLeast: 0.1 },
-        { metric: 'ablation-gain', atLeast: 0.03 },
-      ]),
-      policy: z
-        .enum(['manual', 'auto', 'recommended'])
-        .default('manual')
-        .describe('manual waits always; auto goes on when passed; recommended takes the recommendation.'),
-      maxFixes: z.int().min(0).max(10).default(2).describe('Most repetitions of a phase by fix, retry or redesign.'),
-      timing: GateTiming.prefault({}),
-    })
-    .prefault({}),
+  gates: Gates.prefault({}),
   budget: z
     .strictObject({
       capUsd: z
@@ -284,4 +231,3 @@ export const Recipe = z.strictObject({
 });
 
 export type Recipe = z.infer<typeof Recipe>;
-export type Criterion = z.infer<typeof Criterion>;

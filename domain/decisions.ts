@@ -1,4 +1,4 @@
-import type { Choice, DecisionInput, GateEvidence, GateName, Policy } from './gate-types.ts';
+import type { Choice, DecisionInput, EvidenceParts, GateEvidence, GateName, Policy } from './gate-types.ts';
 
 export { parseDecision, parseRemedies } from './decision-input.ts';
 
@@ -21,6 +21,32 @@ const shortestDigest = 8;
 const namesDigest = (named: string, digest: string): boolean =>
   named === digest || (named.length >= shortestDigest && digest.startsWith(named));
 
+/** What differs between two pieces of evidence, in words: `adapter`, `evaluation B1/direct`. */
+export function evidenceDifferences(named: EvidenceParts, open: EvidenceParts): string[] {
+  const fields = (['adapter', 'prompts', 'criteria', 'recipe'] as const).filter((part) => named[part] !== open[part]);
+  const evaluations = [...new Set([...Object.keys(named.evaluations), ...Object.keys(open.evaluations)])].filter(
+    (name) => named.evaluations[name] !== open.evaluations[name],
+  );
+  return [
+    ...(named.gate === open.gate ? [] : [`gate (${named.gate}, now ${open.gate})`]),
+    ...(named.attempt === open.attempt ? [] : [`attempt (${named.attempt}, now ${open.attempt})`]),
+    ...evaluations.map((name) => `evaluation ${name}`),
+    ...fields,
+  ];
+}
+
+/** Refusal of a decision on other evidence than the gate's, with the difference where that evidence was this run's. */
+function stale(named: string, open: GateEvidence, earlier: readonly GateEvidence[]): string {
+  const meant = earlier.find(({ digest }) => namesDigest(named, digest));
+  const differences =
+    meant?.parts === undefined || open.parts === undefined
+      ? meant === undefined
+        ? 'this run never had that evidence'
+        : `that was attempt ${meant.attempt} at gate ${meant.gate}`
+      : `since then changed: ${evidenceDifferences(meant.parts, open.parts).join(', ')}`;
+  return `the decision was made on evidence ${named}, but the gate's evidence is ${open.digest} (${differences}); look at it again and decide on that`;
+}
+
 function remediesProblem({ choice, remedies }: DecisionInput, evidence: GateEvidence): string | null {
   if (choice === 'redesign') {
     const wordings = Object.keys(remedies?.templates ?? {}).length;
@@ -38,17 +64,20 @@ function remediesProblem({ choice, remedies }: DecisionInput, evidence: GateEvid
  * alike. `fix` without remedies means those that the evidence recommends.
  *
  * @param open evidence of the open gate, null when none is
+ * @param earlier evidence that this run had before, so that a stale decision can be told what changed
  */
-export function checkDecision(open: GateEvidence | null, input: DecisionInput): Ruling {
+export function checkDecision(
+  open: GateEvidence | null,
+  input: DecisionInput,
+  earlier: readonly GateEvidence[] = [],
+): Ruling {
   if (open === null) return refuse(`gate ${input.gate} is not open; no gate waits for a decision`);
   if (open.gate !== input.gate) return refuse(`gate ${input.gate} is not open; gate ${open.gate} is`);
   if (!open.options.includes(input.choice)) {
     return refuse(`gate ${open.gate} does not offer ${input.choice}; it offers ${open.options.join(', ')}`);
   }
   if (input.evidence !== undefined && !namesDigest(input.evidence, open.digest)) {
-    return refuse(
-      `the decision was made on evidence ${input.evidence}, but the gate's evidence is ${open.digest}; look at it again and decide on that`,
-    );
+    return refuse(stale(input.evidence, open, earlier));
   }
   const problem = remediesProblem(input, open);
   if (problem !== null) return refuse(problem);

@@ -7,6 +7,8 @@ import { countItems } from './evaluation.ts';
 import type { Answer, ClassCounts, DataReport, DataStep, EvaluatedItem } from './records.ts';
 import type { RemediableRecipe } from './remedies.ts';
 import { pairedInterval, wilson } from './statistics.ts';
+import { forgetting, lossNotFalling, overFitting } from './training-diagnosis.ts';
+import type { Losses } from './training-diagnosis.ts';
 
 /** From which size on a cause counts as found; all fractions. */
 export const diagnosisThresholds = {
@@ -28,6 +30,10 @@ export type DiagnosisInput = {
   /** The candidate adapter asked with and without reasoning, on the same items; absent = not measured. */
   withReasoning?: readonly EvaluatedItem[] | undefined;
   withoutReasoning?: readonly EvaluatedItem[] | undefined;
+  /** The model that this phase went on from, asked without reasoning; absent = not measured. */
+  control?: readonly EvaluatedItem[] | undefined;
+  /** Of the phase's training; absent = not measured. */
+  losses?: Losses | undefined;
   dataReport: DataReport;
   trainedTemplateDigest: string;
   candidateTemplateDigest: string;
@@ -209,10 +215,28 @@ function atMajority({ candidate }: DiagnosisInput): Finding {
   };
 }
 
+/** Remedies change Phase B alone, so only Gate B recommends them. */
+const remediable = ({ gate, phaseB }: DiagnosisInput) => (gate === 'B' ? phaseB : null);
+const notLearning = ({ losses }: DiagnosisInput): Finding => lossNotFalling(losses);
+const overFitted = (input: DiagnosisInput): Finding => overFitting(input.losses, remediable(input));
+const forgotten = (input: DiagnosisInput): Finding =>
+  forgetting(input.withoutReasoning, input.control, remediable(input));
+
 const causesOf: Readonly<Record<GateName, readonly ((input: DiagnosisInput) => Finding)[]>> = {
-  A: [atMajority, answerCollapse, truncation],
-  B: [classImbalance, lostToFiltering, formatMismatch, noCotBenefit, answerCollapse, truncation],
-  C: [formatMismatch, noCotBenefit, answerCollapse, truncation],
+  A: [atMajority, answerCollapse, truncation, notLearning, overFitted],
+  B: [
+    classImbalance,
+    lostToFiltering,
+    formatMismatch,
+    noCotBenefit,
+    answerCollapse,
+    truncation,
+    notLearning,
+    overFitted,
+    forgotten,
+  ],
+  // The loss of Phase C changes with its schedule, so its course says nothing.
+  C: [formatMismatch, noCotBenefit, answerCollapse, truncation, forgotten],
 };
 
 /**

@@ -29,3 +29,6 @@ export const pointsRange = (low: number, high: number): string => `${signed(oneD
 /** 408, 687 → `59.4 % (408/687)`; `no items` for n = 0. */
 export const share = (part: number, whole: number): string =>
   whole === 0 ? 'no items' : `${percent(part / whole)} (${part}/${whole})`;
+
+/** A probability in at most three significant digits: 0.0312 → `0.0312`, 0.025 → `0.025`. */
+export const figure = (probability: number): string => String(Number(probability.toPrecision(3)));

@@ -2,12 +2,13 @@ import { canonicalJson } from './canonical.ts';
 import type { Sha256 } from './canonical.ts';
 import { gateOptions } from './decisions.ts';
 import { diagnose } from './diagnosis.ts';
-import type { GateCriterion, GateEvidence, GateName } from './gate-types.ts';
+import type { EvidenceParts, GateCriterion, GateEvidence, GateName } from './gate-types.ts';
 import { judgeCriteria, overallVerdict } from './gate-verdict.ts';
 import { invalid } from './invalid.ts';
 import type { DataReport, EvaluatedItem, EvaluationSummary } from './records.ts';
 import { recommend } from './recommendation.ts';
 import type { RemediableRecipe } from './remedies.ts';
+import type { Losses } from './training-diagnosis.ts';
 
 /** One evaluation with its items. */
 export type Evaluated = { summary: EvaluationSummary; items: readonly EvaluatedItem[] };
@@ -24,12 +25,18 @@ export type GateInput = {
     noDraft?: Evaluated | undefined;
     reasoning?: Evaluated | undefined;
     direct?: Evaluated | undefined;
+    /** The model that the phase went on from, asked directly. */
+    control?: Evaluated | undefined;
   };
+  /** Of the phase's training. */
+  losses?: Losses | undefined;
   /** Shown beside those with a role, for example the shuffled-draft evaluation. */
   others?: readonly EvaluationSummary[];
   dataReport: DataReport;
   trainedTemplateDigest: string;
   adapterSha256: string;
+  /** Of this attempt's recipe, remedies applied. */
+  recipeDigest: string;
   phaseB: RemediableRecipe['phaseB'];
   fixesLeft: number;
 };
@@ -45,26 +52,21 @@ function checkCounts({ summary, items }: Evaluated): void {
   }
 }
 
-/**
- * Digest that a decision names: over the evaluation files, the adapter, the prompts, the criteria and the attempt. Any
- * of them changing makes older decisions stale.
- */
-export const evidenceDigest = (input: GateInput, evaluations: readonly EvaluationSummary[], sha256: Sha256): string =>
-  sha256(
-    canonicalJson({
-      gate: input.gate,
-      attempt: input.attempt,
-      criteria: input.criteria,
-      adapter: input.adapterSha256,
-      trainedTemplate: input.trainedTemplateDigest,
-      evaluations: evaluations.map(({ name, items, templateDigest, adapterSha256 }) => ({
-        name,
-        items: items.sha256,
-        templateDigest,
-        adapterSha256,
-      })),
-    }),
-  );
+/** Digests of everything that a decision rests on. Any of them changing makes older decisions stale. */
+const evidenceParts = (input: GateInput, evaluations: readonly EvaluationSummary[], sha256: Sha256): EvidenceParts => ({
+  gate: input.gate,
+  attempt: input.attempt,
+  adapter: input.adapterSha256,
+  prompts: input.trainedTemplateDigest,
+  criteria: sha256(canonicalJson(input.criteria)),
+  recipe: input.recipeDigest,
+  evaluations: Object.fromEntries(
+    evaluations.map(({ name, items, templateDigest, adapterSha256 }) => [
+      name,
+      sha256(canonicalJson({ items: items.sha256, templateDigest, adapterSha256 })),
+    ]),
+  ),
+});
 
 /**
  * Everything a person sees before deciding: verdicts, diagnosis, options, recommendation, digest.
@@ -72,8 +74,8 @@ export const evidenceDigest = (input: GateInput, evaluations: readonly Evaluatio
  * @throws InvalidData when an evaluation that a criterion needs is missing or not of the same items
  */
 export function gateEvidence(input: GateInput, sha256: Sha256): GateEvidence {
-  const { candidate, phaseA, phaseB, noDraft, reasoning, direct } = input.evaluations;
-  const withRole = [candidate, phaseA, phaseB, noDraft, reasoning, direct].filter(
+  const { candidate, phaseA, phaseB, noDraft, reasoning, direct, control } = input.evaluations;
+  const withRole = [candidate, phaseA, phaseB, noDraft, reasoning, direct, control].filter(
     (evaluated) => evaluated !== undefined,
   );
   withRole.forEach(checkCounts);
@@ -91,11 +93,14 @@ export function gateEvidence(input: GateInput, sha256: Sha256): GateEvidence {
     candidate: candidate.items,
     withReasoning: reasoning?.items,
     withoutReasoning: direct?.items,
+    control: control?.items,
+    losses: input.losses,
     dataReport: input.dataReport,
     trainedTemplateDigest: input.trainedTemplateDigest,
     candidateTemplateDigest: candidate.summary.templateDigest,
     phaseB: input.phaseB,
   });
+  const parts = evidenceParts(input, evaluations, sha256);
   return {
     gate: input.gate,
     attempt: input.attempt,
@@ -105,6 +110,7 @@ export function gateEvidence(input: GateInput, sha256: Sha256): GateEvidence {
     evaluations,
     options: [...gateOptions[input.gate]],
     recommendation: recommend({ gate: input.gate, verdict, criteria, diagnosis, fixesLeft: input.fixesLeft }),
-    digest: evidenceDigest(input, evaluations, sha256),
+    digest: sha256(canonicalJson(parts)),
+    parts,
   };
 }

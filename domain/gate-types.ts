@@ -17,8 +17,8 @@ export type GateCriterion = {
 };
 
 /**
- * One criterion held against the evaluations. Pass: the interval clears the threshold; fail: it rules it out;
- * inconclusive otherwise. Proportions: Wilson score interval; paired gains: see gate-verdict.ts.
+ * One criterion held against the evaluations. Pass: interval and exact test clear the threshold; fail: the interval
+ * rules it out; inconclusive otherwise. See rulings.ts.
  */
 export type CriterionVerdict = {
   criterion: GateCriterion;
@@ -29,6 +29,10 @@ export type CriterionVerdict = {
   n: number;
   /** For a proportion: successes of n. For a paired gain: items only the new / only the old answered rightly. */
   counts: { successes: number } | { onlyNew: number; onlyOld: number };
+  /** One-sided exact p against the threshold, and the most that passes; absent in evidence of older runs. */
+  exact?: { p: number; level: number };
+  /** Interval of the paired bootstrap; gains only. */
+  bootstrap?: { low: number; high: number };
   /** Two-sided and exact: McNemar against no gain, or binomial against the threshold for a proportion; null = untested. */
   p: number | null;
   /** `p` adjusted by Holm over the criteria of the gate. */
@@ -48,7 +52,10 @@ export type Finding = {
     | 'no-cot-benefit'
     | 'answer-collapse'
     | 'truncation'
-    | 'at-majority';
+    | 'at-majority'
+    | 'loss-not-falling'
+    | 'over-fitting'
+    | 'forgetting';
   found: boolean;
   text: string;
   numbers: Record<string, number>;
@@ -71,7 +78,19 @@ export type Remedies = {
 
 export type Recommendation = { choice: Choice; remedies?: Remedies; reason: string };
 
-/** Everything a person sees before deciding. `digest` covers evaluation files, adapter, prompts and criteria. */
+/** What a digest of evidence is made of, so that a decision on other evidence can be told what changed. All sha256. */
+export type EvidenceParts = {
+  gate: GateName;
+  attempt: number;
+  adapter: string;
+  prompts: string;
+  criteria: string;
+  recipe: string;
+  /** By name of the evaluation: its items, its template and the adapter asked. */
+  evaluations: Record<string, string>;
+};
+
+/** Everything a person sees before deciding. `digest` covers `parts`, which evidence of older runs lacks. */
 export type GateEvidence = {
   gate: GateName;
   attempt: number;
@@ -82,6 +101,7 @@ export type GateEvidence = {
   options: Choice[];
   recommendation: Recommendation;
   digest: string;
+  parts?: EvidenceParts;
 };
 
 /** What a signal, an Update or a command sends. Unknown fields are refused, so that a typo does not decide. */

@@ -1,7 +1,9 @@
-import { percentRange, points, pointsRange, pointsThreshold, share, threshold } from './figures.ts';
+import { figure, percentRange, points, pointsRange, pointsThreshold, share, threshold } from './figures.ts';
 import type { CriterionVerdict, GateCriterion, Verdict } from './gate-types.ts';
 import { invalid } from './invalid.ts';
 import type { Answer, EvaluatedItem } from './records.ts';
+import { ruleGain, ruleShare, verdictOf } from './rulings.ts';
+import type { Asked, Ruling } from './rulings.ts';
 import {
   binomialP,
   detectableGain,
@@ -10,10 +12,8 @@ import {
   itemsForGain,
   itemsForShare,
   mcnemarP,
-  pairedInterval,
-  wilson,
 } from './statistics.ts';
-import type { Interval, PairedCounts } from './statistics.ts';
+import type { PairedCounts } from './statistics.ts';
 
 /** Evaluated items by role; a gain needs its other side, on the same items. */
 export type GateItems = {
@@ -22,13 +22,6 @@ export type GateItems = {
   phaseB?: readonly EvaluatedItem[] | undefined;
   noDraft?: readonly EvaluatedItem[] | undefined;
 };
-
-/**
- * Pass: the interval clears the threshold. Fail: it rules it out. With a two-sided confidence of 95 % each errs in at
- * most about 2.5 % of the cases at the threshold.
- */
-export const verdictOf = ({ low, high }: Pick<Interval, 'low' | 'high'>, atLeast: number): Verdict =>
-  low >= atLeast ? 'pass' : high < atLeast ? 'fail' : 'inconclusive';
 
 /**
  * Pairs two evaluations by item id.
@@ -71,46 +64,65 @@ const settling = (verdict: Verdict, needed: number | null, n: number): string =>
 
 const interval = (confidence: number): string => `${threshold(confidence)} interval`;
 
-function judgeShare(criterion: GateCriterion, successes: number, n: number, what: string): CriterionVerdict {
-  const { atLeast, confidence } = criterion;
-  const { estimate, low, high } = wilson(successes, n, confidence);
-  const verdict = verdictOf({ low, high }, atLeast);
-  const prefix = what === 'accuracy' ? '' : `${what} `;
-  const found = `${prefix}${share(successes, n)}, ${interval(confidence)} ${percentRange(low, high)}`;
+/** Where the three ways to look at a result differ, the difference is said; the verdict is the strictest of them. */
+function disagreement({ verdict, interval: { low, high }, exact, bootstrap }: Ruling, atLeast: number): string {
+  if (verdict === 'inconclusive' && verdictOf({ low, high }, atLeast) === 'pass')
+    return `: the interval clears it, the exact test does not (p = ${figure(exact.p)}, at most ${figure(exact.level)})`;
+  return verdict === 'pass' && bootstrap !== undefined && bootstrap.low < atLeast
+    ? `; the paired bootstrap does not clear it: ${pointsRange(bootstrap.low, bootstrap.high)}`
+    : '';
+}
+
+/** What a verdict is made of, the same for a share and a gain. */
+const judged = ({ verdict, interval: { estimate, low, high }, exact, bootstrap }: Ruling) => ({
+  verdict,
+  estimate,
+  low,
+  high,
+  exact,
+  ...(bootstrap === undefined ? {} : { bootstrap: { low: bootstrap.low, high: bootstrap.high } }),
+});
+
+function judgeShare(asked: Asked, criterion: GateCriterion, successes: number, n: number): CriterionVerdict {
+  const { atLeast, confidence, metric } = criterion;
+  const ruling = ruleShare(successes, n, asked);
+  const { verdict, interval: found } = ruling;
+  const measured = `${metric === 'accuracy' ? '' : `${metric} `}${share(successes, n)}, ${interval(confidence)} ${percentRange(found.low, found.high)}`;
+  const needed = itemsForShare(found.estimate, atLeast, confidence);
   return {
     criterion,
-    verdict,
-    estimate,
-    low,
-    high,
+    ...judged(ruling),
     n,
     counts: { successes },
     p: binomialP(successes, n, atLeast),
     detectable: detectableShare(n, atLeast, confidence),
-    text: `${found}, asked ≥ ${threshold(atLeast)}: ${verdict}${settling(verdict, itemsForShare(estimate, atLeast, confidence), n)}`,
+    text: `${measured}, asked ≥ ${threshold(atLeast)}: ${verdict}${disagreement(ruling, atLeast)}${settling(verdict, needed, n)}`,
   };
 }
 
 type Side = { name: string; items: readonly { id: string; correct: boolean }[] };
 
-function judgeGain(criterion: GateCriterion, candidate: readonly EvaluatedItem[], other: Side): CriterionVerdict {
+function judgeGain(
+  asked: Asked,
+  criterion: GateCriterion,
+  candidate: readonly EvaluatedItem[],
+  other: Side,
+): CriterionVerdict {
   const { atLeast, confidence } = criterion;
   const counts = pairItems(candidate, other.items, other.name);
-  const { estimate, low, high } = pairedInterval(counts, confidence);
-  const verdict = verdictOf({ low, high }, atLeast);
+  const ruling = ruleGain(counts, asked);
+  const { verdict, interval: found } = ruling;
   const right = (items: Side['items']): string => share(items.filter(({ correct }) => correct).length, items.length);
-  const found = `${right(candidate)} against ${right(other.items)} ${other.name}: ${points(estimate)}, ${interval(confidence)} ${pointsRange(low, high)}`;
+  const measured = `${right(candidate)} against ${right(other.items)} ${other.name}: ${points(found.estimate)}, ${interval(confidence)} ${pointsRange(found.low, found.high)}`;
+  const needed = itemsForGain(counts, atLeast, confidence);
   return {
     criterion,
-    verdict,
-    estimate,
-    low,
-    high,
+    ...judged(ruling),
     n: counts.n,
     counts: { onlyNew: counts.onlyNew, onlyOld: counts.onlyOld },
     p: mcnemarP(counts),
     detectable: detectableGain(counts, confidence),
-    text: `${found}, asked ≥ ${pointsThreshold(atLeast)}: ${verdict}${settling(verdict, itemsForGain(counts, atLeast, confidence), counts.n)}`,
+    text: `${measured}, asked ≥ ${pointsThreshold(atLeast)}: ${verdict}${disagreement(ruling, atLeast)}${settling(verdict, needed, counts.n)}`,
   };
 }
 
@@ -135,29 +147,42 @@ export function criterionProblem({ metric, over }: GateCriterion): string | null
   return metric !== 'gain' && over !== undefined ? `metric ${metric} takes no over (it says ${over}); remove it` : null;
 }
 
-function judgeCriterion(criterion: GateCriterion, items: GateItems): CriterionVerdict {
+function judgeCriterion(criterion: GateCriterion, items: GateItems, looks: number): CriterionVerdict {
   const n = items.candidate.length;
   if (n === 0) throw invalid('InvalidData', 'the candidate evaluation has no items');
+  const asked = { atLeast: criterion.atLeast, confidence: criterion.confidence, looks };
+  const count = (holds: (item: EvaluatedItem) => boolean): number => items.candidate.filter(holds).length;
   if (criterion.metric === 'accuracy')
-    return judgeShare(criterion, items.candidate.filter(({ correct }) => correct).length, n, 'accuracy');
+    return judgeShare(
+      asked,
+      criterion,
+      count(({ correct }) => correct),
+      n,
+    );
   if (criterion.metric === 'parsable')
-    return judgeShare(criterion, items.candidate.filter(({ answer }) => answer !== null).length, n, 'parsable');
-  return judgeGain(criterion, items.candidate, sideOf(criterion, items));
+    return judgeShare(
+      asked,
+      criterion,
+      count(({ answer }) => answer !== null),
+      n,
+    );
+  return judgeGain(asked, criterion, items.candidate, sideOf(criterion, items));
 }
 
 /**
  * Holds every criterion against the evaluations.
- * - `accuracy`, `parsable`: Wilson interval; p of the exact binomial test against the threshold.
- * - `gain`, `ablation-gain`: Tango interval on the same items; p of the exact McNemar test against no gain. A gain over
- *   `majority` is paired with always giving the most frequent true answer of these items.
+ * - `accuracy`, `parsable`: Wilson interval and exact binomial test; `p` is two-sided against the threshold.
+ * - `gain`, `ablation-gain`: Tango interval, exact test and paired bootstrap on the same items; `p` is McNemar's,
+ *   two-sided against no gain. A gain over `majority` is paired with always giving the most frequent true answer.
  *
- * `pHolm` adjusts the p values over the gate. Verdicts stay with the intervals: a gate passes only when all criteria
+ * `pHolm` adjusts the p values over the gate. Verdicts stay unadjusted: a gate passes only when all criteria
  * pass, and such an intersection–union test needs no adjustment (Berger 1982), its false passes stay under those of one.
  *
+ * @param looks how often this gate may be judged, extensions counted; each spends its part of the error
  * @throws InvalidData when an evaluation is missing or not of the same items
  */
-export function judgeCriteria(criteria: readonly GateCriterion[], items: GateItems): CriterionVerdict[] {
-  const verdicts = criteria.map((criterion) => judgeCriterion(criterion, items));
+export function judgeCriteria(criteria: readonly GateCriterion[], items: GateItems, looks = 1): CriterionVerdict[] {
+  const verdicts = criteria.map((criterion) => judgeCriterion(criterion, items, looks));
   const adjusted = holm(verdicts.map(({ p }) => p));
   return verdicts.map((verdict, index) => ({ ...verdict, pHolm: adjusted[index] ?? null }));
 }

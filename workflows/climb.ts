@@ -79,6 +79,7 @@ async function holdGate(
     dataReport: record.dataReport,
     trainedTemplateDigest: record.templateDigest,
     adapter: record.adapter,
+    metrics: record.metrics,
     fixesLeft,
   });
   return record.evidence;

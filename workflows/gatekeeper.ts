@@ -1,9 +1,10 @@
-import { condition, log, setHandler, upsertSearchAttributes } from '@temporalio/workflow';
+import { log, setHandler, upsertSearchAttributes } from '@temporalio/workflow';
 import { ApplicationFailure } from '@temporalio/common';
 import type { Recipe } from '../config/recipe.ts';
 import { checkDecision, parseDecision, policyDecision } from '../domain/decisions.ts';
 import type { Decision, DecisionInput, GateEvidence } from '../domain/gate-types.ts';
 import type { ProgrammeState } from '../domain/programme.ts';
+import { waitWithReminders } from './gate-reminders.ts';
 import { decideSignal, decideUpdate, gatesQuery, refusalSignal, searchAttributes } from './messages.ts';
 
 /** Most decisions kept, so that a flood of signals cannot grow the state without bound; the newest stay. */
@@ -31,27 +32,30 @@ export function createGatekeeper(state: ProgrammeState): Gatekeeper {
     return decision;
   };
 
+  const seen = (): GateEvidence[] => state.phases.flatMap(({ evidence }) => (evidence === null ? [] : [evidence]));
+  const rule = (input: DecisionInput, source: Decision['source']): Decision => judge(open, input, source, seen());
+
   setHandler(decideSignal, (raw) => {
     const parsed = parseDecision(raw);
     if ('refusal' in parsed) recordUnreadable(state, raw, parsed.refusal);
-    else record(judge(open, parsed.decision, 'signal'));
+    else record(rule(parsed.decision, 'signal'));
   });
   setHandler(refusalSignal, (raw, refusal) => {
     const parsed = parseDecision(raw);
     if ('refusal' in parsed) recordUnreadable(state, raw, parsed.refusal);
-    else record({ ...judge(open, parsed.decision, 'update'), accepted: false, refusal: refusal.slice(0, 1000) });
+    else record({ ...rule(parsed.decision, 'update'), accepted: false, refusal: refusal.slice(0, 1000) });
   });
-  setHandler(decideUpdate, (input) => record(judge(open, input, 'update')), {
+  setHandler(decideUpdate, (input) => record(rule(input, 'update')), {
     validator: (raw) => {
       const parsed = parseDecision(raw);
-      const refusal = 'refusal' in parsed ? parsed.refusal : judge(open, parsed.decision, 'update').refusal;
+      const refusal = 'refusal' in parsed ? parsed.refusal : rule(parsed.decision, 'update').refusal;
       if (refusal !== undefined) throw ApplicationFailure.nonRetryable(refusal, 'DecisionRefused');
     },
   });
   setHandler(gatesQuery, () => ({
     open,
     waitingSince,
-    history: state.phases.flatMap((phase) => (phase.evidence === null ? [] : [phase.evidence])),
+    history: seen(),
     decisions: state.decisions,
   }));
 
@@ -60,12 +64,12 @@ export function createGatekeeper(state: ProgrammeState): Gatekeeper {
       accepted = null;
       open = evidence;
       const byPolicy = policyDecision(gates.policy, evidence);
-      if (byPolicy !== null) return record(judge(open, byPolicy, 'policy'));
+      if (byPolicy !== null) return record(rule(byPolicy, 'policy'));
       waitingSince = new Date().toISOString();
       state.waiting = evidence.gate;
       upsertSearchAttributes([{ key: searchAttributes.gate, value: evidence.gate }]);
-      await waitWithReminders(() => accepted !== null, evidence, gates.timing);
-      accepted ??= record(judge(open, recommended(evidence), 'deadline'));
+      await waitWithReminders(() => accepted !== null, evidence, waitingSince, gates);
+      accepted ??= record(rule(recommended(evidence), 'deadline'));
       state.waiting = null;
       waitingSince = null;
       upsertSearchAttributes([{ key: searchAttributes.gate, value: null }]);
@@ -75,8 +79,13 @@ export function createGatekeeper(state: ProgrammeState): Gatekeeper {
 }
 
 /** Holds a decision against the open gate and stamps it. */
-function judge(open: GateEvidence | null, input: DecisionInput, source: Decision['source']): Decision {
-  const { refusal, override } = checkDecision(open, input);
+function judge(
+  open: GateEvidence | null,
+  input: DecisionInput,
+  source: Decision['source'],
+  earlier: GateEvidence[],
+): Decision {
+  const { refusal, override } = checkDecision(open, input, earlier);
   return {
     ...input,
     at: new Date().toISOString(),
@@ -86,27 +95,6 @@ function judge(open: GateEvidence | null, input: DecisionInput, source: Decision
     override,
     source,
   };
-}
-
-/** Returns when `decided` holds or the deadline has passed; without a deadline it waits for ever. */
-async function waitWithReminders(
-  decided: () => boolean,
-  evidence: GateEvidence,
-  timing: Recipe['gates']['timing'],
-): Promise<void> {
-  let leftMs = (timing.deadlineMinutes ?? Infinity) * 60_000;
-  let remindMs = timing.remindAfterMinutes * 60_000;
-  while (leftMs > 0) {
-    const waitMs = Math.min(leftMs, remindMs);
-    if (await condition(decided, waitMs)) return;
-    leftMs -= waitMs;
-    remindMs *= 2;
-    log.warn('a gate waits for a decision', {
-      gate: evidence.gate,
-      attempt: evidence.attempt,
-      options: evidence.options,
-    });
-  }
 }
 
 function recommended(evidence: GateEvidence): DecisionInput {

@@ -55,6 +55,19 @@ export const orchestrator = proxyActivities<OrchestratorActivities>({
   },
 });
 
+/** Notices of gates that wait: tried for about a day, and never in the way of the gate. */
+export const notifications = proxyActivities<Pick<OrchestratorActivities, 'notifyGate'>>({
+  taskQueue: 'ratchet',
+  startToCloseTimeout: '1 minute',
+  retry: {
+    ...retry,
+    nonRetryableErrorTypes: permanentFailures,
+    backoffCoefficient: 2,
+    maximumInterval: '1 hour',
+    maximumAttempts: 30,
+  },
+});
+
 /** Work on a GPU host. A cancelled activity is waited for: it stops its trainer and keeps what was checkpointed. */
 export function gpuTasks(reliability: Reliability): GpuActivities {
   const gpu = proxyActivities<GpuActivities>({

@@ -1,8 +1,17 @@
+import { canonicalJson } from '../../domain/canonical.ts';
 import { gateEvidence } from '../../domain/gate-evidence.ts';
 import type { Evaluated } from '../../domain/gate-evidence.ts';
-import type { EvaluatedItem, EvaluationName, EvaluationSummary } from '../../domain/records.ts';
+import type {
+  ArtefactRef,
+  EvaluatedItem,
+  EvaluationMode,
+  EvaluationName,
+  EvaluationSummary,
+} from '../../domain/records.ts';
+import type { Losses } from '../../domain/training-diagnosis.ts';
 import type { OrchestratorActivities } from '../contract.ts';
 import { failure } from '../failure.ts';
+import { readCurve } from '../reports/training-curve.ts';
 import { sha256 } from '../store/files.ts';
 import type { Store } from '../store/store.ts';
 
@@ -12,7 +21,18 @@ import type { Store } from '../store/store.ts';
  */
 export const createJudgeGate =
   (store: Store): OrchestratorActivities['judgeGate'] =>
-  async ({ scope, recipe, gate, evaluations, roles, dataReport, trainedTemplateDigest, adapter, fixesLeft }) => {
+  async ({
+    scope,
+    recipe,
+    gate,
+    evaluations,
+    roles,
+    dataReport,
+    trainedTemplateDigest,
+    adapter,
+    metrics,
+    fixesLeft,
+  }) => {
     const byName = new Map(evaluations.map((evaluation) => [evaluation.name, evaluation]));
     const load = async (name: EvaluationName | undefined): Promise<Evaluated | undefined> => {
       const summary = name === undefined ? undefined : byName.get(name);
@@ -35,13 +55,16 @@ export const createJudgeGate =
           phaseA: await load(roles.phaseA),
           phaseB: await load(roles.phaseB),
           noDraft: await load(roles.noDraft),
-          reasoning: await load(reasoningOf(roles.candidate, byName)),
+          reasoning: await load(siblingOf(roles.candidate, 'reasoning', byName)),
           direct: await load(roles.direct),
+          control: await load(siblingOf(roles.phaseB ?? roles.phaseA, 'direct', byName)),
         },
+        losses: metrics && (await lossesOf(store, metrics)),
         others: evaluations,
         dataReport,
         trainedTemplateDigest,
         adapterSha256: adapter.sha256,
+        recipeDigest: sha256(canonicalJson(recipe)),
         phaseB: recipe.phaseB,
         fixesLeft,
       },
@@ -49,8 +72,18 @@ export const createJudgeGate =
     );
   };
 
-/** The candidate's adapter asked with reasoning (`B1/direct` → `B1/reasoning`), where that was evaluated. */
-function reasoningOf(candidate: EvaluationName, byName: ReadonlyMap<EvaluationName, EvaluationSummary>) {
-  const name = `${candidate.split('/')[0] ?? ''}/reasoning`;
-  return byName.has(name) ? name : undefined;
+/** The same adapter asked in another mode (`B1/direct` → `B1/reasoning`), where that was evaluated. */
+function siblingOf(
+  name: EvaluationName | undefined,
+  mode: EvaluationMode,
+  byName: ReadonlyMap<EvaluationName, EvaluationSummary>,
+): EvaluationName | undefined {
+  const sibling = `${name?.split('/')[0] ?? ''}/${mode}`;
+  return byName.has(sibling) ? sibling : undefined;
+}
+
+/** Losses of the phase's training, thinned as the report thins them. */
+async function lossesOf(store: Store, metrics: ArtefactRef): Promise<Losses> {
+  const { points, evals } = await readCurve(store.readRows(metrics));
+  return { training: points, heldOut: evals };
 }

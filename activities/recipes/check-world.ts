@@ -171,6 +171,13 @@ export async function checkBase({ surroundings, environment, s3 }: CheckDeps, { 
   ];
 }
 
+/** The secret of the recipe's webhook is set where notices are signed. */
+export function checkWebhook({ environment }: CheckDeps, { gates: { webhook } }: Recipe): Problem[] {
+  if (webhook === undefined || environment[webhook.secretEnv]) return [];
+  const fix = 'set it for the orchestrator, or remove gates.webhook';
+  return [problem('WebhookRefused', webhook.secretEnv, 'not set, so notices of gates.webhook cannot be signed', fix)];
+}
+
 /** The older run is there, and its adapters are of this recipe's base. */
 export async function checkFrom({ store }: CheckDeps, recipe: Recipe, from: RunStart['from']): Promise<Problem[]> {
   if (from === undefined) return [];

@@ -9,7 +9,7 @@ import type { FailureType } from '../../domain/failures.ts';
 import type { RunStart } from '../../domain/programme.ts';
 import type { OrchestratorActivities, ResolvedRecipe } from '../contract.ts';
 import { failure } from '../failure.ts';
-import { checkBase, checkBucket, checkData, checkFrom, checkTeacher } from './check-world.ts';
+import { checkBase, checkBucket, checkData, checkFrom, checkTeacher, checkWebhook } from './check-world.ts';
 import type { CheckDeps } from './check-world.ts';
 
 /** What `temporal` and `tctl` send; unknown fields are refused, so that a typo does not start a run. */
@@ -55,7 +55,7 @@ export async function resolveStart(deps: CheckDeps, start: unknown, run: string)
     checkBase(deps, recipe),
     checkFrom(deps, recipe, from),
   ]);
-  const problems: Problem[] = [...others.flat(), ...teacher.problems];
+  const problems: Problem[] = [...others.flat(), ...teacher.problems, ...checkWebhook(deps, recipe)];
   if (problems.length > 0) throw refusal(problems);
   return { ...loaded, estimate: estimateOf(recipe, teacher.simulated) };
 }

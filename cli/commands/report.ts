@@ -1,12 +1,10 @@
 import { existsSync } from 'node:fs';
-import type { Context } from '../context.ts';
-import type { ProgrammeState } from '../../domain/programme.ts';
 import { exitCodes } from '../exit-codes.ts';
-import { asProblem } from '../problem.ts';
+import { stateOf } from '../run-state.ts';
 import { paintFor } from '../terminal.ts';
 import { summary } from '../summary.ts';
 import { isOver } from '../watch/state-words.ts';
-import { printJson, printLines, withProgrammes } from './command.ts';
+import { printJson, printLines } from './command.ts';
 import type { AddCommand } from './command.ts';
 import { jsonOption } from './options.ts';
 
@@ -34,14 +32,3 @@ export const addReport: AddCommand = (program, context, exit) => {
       exit(exitCodes.ok);
     });
 };
-
-/** Temporal forgets old runs; their last state is in the bucket. */
-async function stateOf(context: Context, run: string): Promise<ProgrammeState> {
-  try {
-    return await withProgrammes(context, (programmes) => programmes.status(run));
-  } catch (error) {
-    const stored = await context.storedState(run).catch(() => null);
-    if (stored !== null) return stored;
-    throw asProblem(error);
-  }
-}

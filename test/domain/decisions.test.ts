@@ -128,6 +128,30 @@ describe('checkDecision', () => {
     expect(stale).toContain(digest);
     expect(refusal(failedB, { gate: 'B', choice: 'fix', evidence: 'a1' })).toContain('was made on evidence a1');
   });
+  it('says what changed since the evidence that was named, where the run had it', () => {
+    const parts = {
+      gate: 'B',
+      attempt: 1,
+      adapter: 'x',
+      prompts: 'p',
+      criteria: 'c',
+      recipe: 'r',
+      evaluations: { 'B1/direct': 'd', 'A1/direct': 'a' },
+    } as const;
+    const open = {
+      ...failedB,
+      parts: { ...parts, attempt: 2, adapter: 'y', recipe: 's', evaluations: { 'A1/direct': 'a', 'B2/direct': 'e' } },
+    };
+    const before = { ...failedB, digest: 'ffff00001111', parts };
+    const named = { gate: 'B', choice: 'skip', evidence: 'ffff0000' } as const;
+    expect(checkDecision(open, named, [before]).refusal).toContain(
+      '(since then changed: attempt (1, now 2), evaluation B1/direct, evaluation B2/direct, adapter, recipe)',
+    );
+    expect(checkDecision(open, named).refusal).toContain('(this run never had that evidence)');
+    expect(checkDecision(failedB, named, [{ ...before, gate: 'A' }]).refusal).toContain(
+      '(that was attempt 1 at gate A)',
+    );
+  });
   it('approving what did not pass is an override and needs a note', () => {
     for (const verdict of ['fail', 'inconclusive'] as const) {
       const open = evidence('C', verdict);

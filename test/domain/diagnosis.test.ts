@@ -4,6 +4,14 @@ import type { DiagnosisInput } from '../../domain/diagnosis.ts';
 import type { Finding } from '../../domain/gate-types.ts';
 import { evaluated } from './rows.ts';
 
+/** A loss per step on a line, with the noise of single batches on it. */
+function falling(steps: number, from: number, to: number): { step: number; loss: number }[] {
+  return Array.from({ length: steps }, (_, i) => ({
+    step: i + 1,
+    loss: from + ((to - from) * i) / (steps - 1) + 0.1 * Math.sin(7 * i),
+  }));
+}
+
 /** Nothing is wrong here: balanced data, one template, reasoning that helps, no truncation. */
 const sound: DiagnosisInput = {
   gate: 'B',
@@ -19,6 +27,11 @@ const sound: DiagnosisInput = {
         removed: [{ reason: 'disagreed', counts: { yes: 5, no: 6 } }],
       },
     ],
+  },
+  control: evaluated({ yes: 180, no: 220, rightYes: 100, rightNo: 122 }),
+  losses: {
+    training: falling(100, 1.2, 0.4),
+    heldOut: [1, 0.8, 0.7, 0.71].map((loss, epoch) => ({ step: 25 * (epoch + 1), loss })),
   },
   trainedTemplateDigest: 'aaaaaaaaaaaaaaaa',
   candidateTemplateDigest: 'aaaaaaaaaaaaaaaa',
@@ -58,7 +71,7 @@ describe('nothing planted', () => {
   });
   it('looks for the causes of each gate', () => {
     const causes = (gate: 'A' | 'B' | 'C') => diagnose({ ...sound, gate }).map(({ cause }) => cause);
-    expect(causes('A')).toEqual(['at-majority', 'answer-collapse', 'truncation']);
+    expect(causes('A')).toEqual(['at-majority', 'answer-collapse', 'truncation', 'loss-not-falling', 'over-fitting']);
     expect(causes('B')).toEqual([
       'class-imbalance',
       'lost-to-filtering',
@@ -66,8 +79,11 @@ describe('nothing planted', () => {
       'no-cot-benefit',
       'answer-collapse',
       'truncation',
+      'loss-not-falling',
+      'over-fitting',
+      'forgetting',
     ]);
-    expect(causes('C')).toEqual(['format-mismatch', 'no-cot-benefit', 'answer-collapse', 'truncation']);
+    expect(causes('C')).toEqual(['format-mismatch', 'no-cot-benefit', 'answer-collapse', 'truncation', 'forgetting']);
   });
 });
 
@@ -191,5 +207,54 @@ describe('at the majority', () => {
     expect(found.found).toBe(true);
     expect(found.text).toContain('51.7 % (310/600)');
     expect(found.text).toContain('53.3 % (320/600) by always answering no: −1.7 points');
+  });
+});
+
+describe('the course of the training', () => {
+  const heldOut = sound.losses?.heldOut ?? [];
+  it('a loss that stays where it was is found, with both ends', () => {
+    const found = finding('loss-not-falling', { losses: { training: falling(100, 1.2, 1.19), heldOut } });
+    expect(found).toMatchObject({ found: true, remedies: {} });
+    expect(found.text).toMatch(
+      /^the training loss went from 1\.\d{3} to 1\.\d{3} nats per token; look at the learning rate/,
+    );
+    expect(finding('loss-not-falling', { losses: { training: falling(100, 1.2, 1.1), heldOut } }).found).toBe(false);
+  });
+  it('over-fitting is a held-out loss that rises while the training loss falls', () => {
+    const rising = [0.9, 0.6, 0.7, 0.8].map((loss, epoch) => ({ step: 25 * (epoch + 1), loss }));
+    const found = finding('over-fitting', { losses: { training: falling(100, 1.2, 0.2), heldOut: rising } });
+    expect(found).toMatchObject({ found: true, remedies: { learningRate: 1e-4 }, numbers: { lowestStep: 50 } });
+    expect(found.text).toBe(
+      'the held-out loss was lowest at step 50 (0.600) and ended at 0.800, while the training loss fell on',
+    );
+    // Both rising is another fault: the training diverges.
+    const training = [
+      ...falling(50, 1.2, 0.4),
+      ...falling(50, 0.4, 1.2).map(({ step, loss }) => ({ step: 50 + step, loss })),
+    ];
+    expect(finding('over-fitting', { losses: { training, heldOut: rising } }).found).toBe(false);
+    expect(
+      finding('over-fitting', { gate: 'A', losses: { training: falling(100, 1.2, 0.2), heldOut: rising } }),
+    ).toMatchObject({ found: true, remedies: {} });
+  });
+  it('is not judged from too few steps, or without held-out rows', () => {
+    const losses = { training: falling(3, 1, 1), heldOut: [] };
+    for (const cause of ['loss-not-falling', 'over-fitting'] as const)
+      for (const changes of [{ losses }, { losses: undefined }])
+        expect(finding(cause, changes)).toMatchObject({
+          found: false,
+          text: expect.stringContaining('not measured') as string,
+        });
+  });
+});
+
+describe('forgetting', () => {
+  it('is found where direct answers are worse than those of the model before, on the same items', () => {
+    const found = finding('forgetting', { control: evaluated({ yes: 180, no: 220, rightYes: 130, rightNo: 160 }) });
+    expect(found).toMatchObject({ found: true, remedies: { learningRate: 1e-4 } });
+    expect(found.text).toContain(
+      'asked directly 55.0 % (220/400), 72.5 % (290/400) before this training: −17.5 points',
+    );
+    expect(finding('forgetting', { control: undefined }).text).toContain('not measured');
   });
 });

@@ -29,6 +29,7 @@ const failedB: GateInput = {
   },
   trainedTemplateDigest: sha256('reasoning'),
   adapterSha256: sha256('adapter'),
+  recipeDigest: sha256('recipe'),
   phaseB: {
     balance: 'none',
     filtering: 'drop-disagreements',
@@ -84,10 +85,17 @@ describe('digest', () => {
     ['adapter', { adapterSha256: sha256('another') }],
     ['prompts', { trainedTemplateDigest: sha256('answer') }],
     ['criteria', { criteria: [{ metric: 'gain', over: 'phaseA', atLeast: 0.05, confidence: 0.95 }] }],
+    ['recipe', { recipeDigest: sha256('another') }],
     ['attempt', { attempt: 2 }],
   ])('changes with the %s', (_, changes) => {
     expect(digest(changes)).not.toBe(digest());
   });
+});
+
+it('forgetting is judged against the model before, where that was asked directly', () => {
+  const withControl = { ...failedB, evaluations: { ...failedB.evaluations, control: phaseA } };
+  const forgotten = gateEvidence(withControl, sha256).diagnosis.find(({ cause }) => cause === 'forgetting');
+  expect(forgotten).toMatchObject({ found: true, numbers: { n: 687 } });
 });
 
 it('refuses a summary that is not that of its items', () => {

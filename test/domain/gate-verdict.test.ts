@@ -6,8 +6,8 @@ import {
   judgeCriteria,
   overallVerdict,
   pairItems,
-  verdictOf,
 } from '../../domain/gate-verdict.ts';
+import { verdictOf } from '../../domain/rulings.ts';
 import { evaluated } from './rows.ts';
 
 const accuracy = (atLeast: number): GateCriterion => ({ metric: 'accuracy', atLeast, confidence: 0.95 });

@@ -20,6 +20,8 @@ export type Script = {
   gates?: Record<string, { verdict: Verdict; recommendation?: Recommendation }>;
   /** Runs instead of a training; may throw. */
   onTrain?: (name: string) => Promise<void> | void;
+  /** Runs when a gate's notice is posted; may throw. */
+  onNotice?: () => Promise<void> | void;
 };
 
 type Call = { activity: string; input: Record<string, unknown> };
@@ -121,8 +123,21 @@ export function fakeActivities(script: Script = {}) {
         options: [...options[input.gate]],
         recommendation: recommendation ?? { choice: 'approve', reason: 'passed' },
         digest: `digest-${name}`,
+        parts: {
+          gate: input.gate,
+          attempt: input.scope.attempt,
+          adapter: input.adapter.sha256,
+          prompts: 'template',
+          criteria: 'criteria',
+          recipe: 'recipe',
+          evaluations: {},
+        },
       };
       return evidence;
+    },
+    notifyGate: async (input) => {
+      log('notifyGate', input);
+      await script.onNotice?.();
     },
     saveState: async ({ state }) => (saved.set(state.run, state), ref('state')),
     loadState: async ({ run }) => {

@@ -15,7 +15,7 @@ export const recipe = Recipe.parse({
     A: {
       criteria: [
         { metric: 'accuracy', atLeast: 0.55 },
-        { metric: 'gain', over: 'majority', atLeast: 0 },
+        { metric: 'gain', over: 'majority', atLeast: 0, confidence: 0.9 },
       ],
     },
   },

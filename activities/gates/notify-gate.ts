@@ -1,0 +1,45 @@
+import { createHmac } from 'node:crypto';
+import type { Environment } from '../../config/overrides.ts';
+import type { OrchestratorActivities } from '../contract.ts';
+import { failure } from '../failure.ts';
+
+/** Longer than any receiver that only takes a note should need. */
+const ANSWER_WITHIN_MS = 10_000;
+
+/**
+ * Posts a notice as JSON. `x-ratchet-signature` is `sha256=` and the hex HMAC-SHA256 of `<x-ratchet-timestamp>.<body>` with
+ * the secret; `x-ratchet-delivery` is the same for every try of one notice, so that a receiver can drop repetitions.
+ *
+ * @throws WebhookRefused (permanent) on 4xx or without the secret, WebhookUnavailable otherwise
+ */
+export const createNotifyGate =
+  (environment: Environment, now: () => Date): OrchestratorActivities['notifyGate'] =>
+  async ({ url, secretEnv, notice }) => {
+    const secret = environment[secretEnv];
+    if (!secret)
+      throw failure('WebhookRefused', `gates.webhook: ${secretEnv} is not set here, so nothing can be signed`);
+    const body = JSON.stringify(notice);
+    const timestamp = now().toISOString();
+    const signature = createHmac('sha256', secret).update(`${timestamp}.${body}`).digest('hex');
+    const response = await fetch(url, {
+      method: 'POST',
+      body,
+      redirect: 'manual',
+      signal: AbortSignal.timeout(ANSWER_WITHIN_MS),
+      headers: {
+        'content-type': 'application/json',
+        'x-ratchet-timestamp': timestamp,
+        'x-ratchet-signature': `sha256=${signature}`,
+        'x-ratchet-delivery': `${notice.run}/${notice.gate}${notice.attempt}/${notice.evidence.slice(0, 12)}/${notice.reminder}-${notice.kind}`,
+      },
+    }).catch((cause: unknown) => {
+      throw failure('WebhookUnavailable', `gates.webhook: ${url} cannot be reached`, { cause });
+    });
+    await response.body?.cancel();
+    if (response.ok) return;
+    const passing = response.status >= 500 || response.status === 408 || response.status === 429;
+    throw failure(
+      passing ? 'WebhookUnavailable' : 'WebhookRefused',
+      `gates.webhook: ${url} answered ${response.status}`,
+    );
+  };
