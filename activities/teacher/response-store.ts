@@ -67,7 +67,9 @@ export function readCompletion(
   };
 }
 
-const keyOf = (digest: string): string => `teacher/${digest}.json`;
+/** All stored responses of all runs lie here, each as `<request digest>.json`. */
+export const responseFolder = 'teacher/';
+const keyOf = (digest: string): string => `${responseFolder}${digest}.json`;
 
 /** The stored response to a request, or null. */
 export async function findResponse(store: Store, digest: string): Promise<StoredResponse | null> {
