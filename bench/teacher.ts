@@ -3,11 +3,12 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
 import { parseArgs } from 'node:util';
+import type { Question } from '../domain/records.ts';
+import { startTeacherStack } from '../test/setup/teacher-stack.ts';
+import type { TeacherStack } from '../test/setup/teacher-stack.ts';
 import { startDouble } from './teacher/double.ts';
 import type { Double } from './teacher/double.ts';
 import { peerNames, runPeer } from './teacher/peers.ts';
-import { startTeacherStack } from './teacher/stage.ts';
-import type { TeacherStack } from './teacher/stage.ts';
 
 export const about =
   'share of the ideal at which an api worker collects teacher responses; --rpm N, --faults, --kill, --no-peers';
@@ -37,11 +38,11 @@ export async function measure(args: string[]): Promise<void> {
   const settings = {
     ...weather,
     ...(rpm !== undefined && { RPM: rpm }),
-    ...(values.faults && { FAULTS: '500:0.05,drop:0.02,slow:0.01,malformed:0.01', SLOW_MS: '5000' }),
+    ...(values.faults && { FAULTS: '500:0.05,drop:0.02,slow:0.01,malformed:0.01', SLOW_MS: '2000' }),
   };
   const folder = mkdtempSync(join(tmpdir(), 'ratchet-bench-'));
   const double = await startDouble(folder, settings);
-  const stack = await startTeacherStack(double.baseUrl);
+  const stack = await startTeacherStack({ baseUrl: double.baseUrl, apiKey: 'bench' });
   try {
     const bench = { double, stack, prompts, concurrency, folder };
     await warmUp(bench);
@@ -63,17 +64,25 @@ const somePrompts = (count: number): string[] =>
     return `Is prompt ${index} so? ${words.join(' ')}`;
   });
 
+const asQuestion = (prompt: string, index: number): Question => ({
+  id: `q${String(index).padStart(6, '0')}`,
+  question: prompt,
+  answer: 'yes',
+  facts: [],
+  decomposition: [],
+});
+
 const idealSeconds = ({ prompts, concurrency }: Bench): number => ((prompts.length / concurrency) * latencyMs) / 1000;
 
 /** Connections, code and caches of the worker: one small stage, not counted. */
 async function warmUp({ stack, concurrency }: Bench): Promise<void> {
   const prompts = somePrompts(4 * concurrency).map((prompt) => `warm-up ${prompt}`);
-  await stack.run(await stack.prepare('warm-up', prompts, { concurrency }));
+  await stack.run(await stack.prepare('warm-up', prompts.map(asQuestion), { teacher: { price: 'free', concurrency } }));
 }
 
 /** A stage over all prompts, and what the server counted meanwhile. */
 async function stage({ stack, double, prompts, concurrency }: Bench, run: string) {
-  const input = await stack.prepare(run, prompts, { concurrency });
+  const input = await stack.prepare(run, prompts.map(asQuestion), { teacher: { price: 'free', concurrency } });
   const before = await double.stats();
   const { asked, seconds } = await stack.run(input);
   const after = await double.stats();

@@ -1,3 +1,4 @@
+import { setImmediate } from 'node:timers/promises';
 import { costUsd } from '../../domain/prices.ts';
 import type { TokenPrice } from '../../domain/prices.ts';
 import type { TeacherResponse } from '../../domain/records.ts';
@@ -58,6 +59,8 @@ export async function ask(
     if (read.kind === 'completion') {
       paidUsd = read.response.costUsd;
       answered(called.order);
+      // The room that it left is filled first: signing a request to the store keeps the process busy for a millisecond.
+      await setImmediate();
       return reuse(stage, request, await keepResponse(store, request.digest, { ...read.response, paidBy: payer }));
     }
     // Of what may have been generated, the most that it can cost counts: the cap holds whatever the bill says.

@@ -37,7 +37,7 @@ export async function askAll(
 ): Promise<Answered[]> {
   const { connection, signal } = stage.line;
   // Beyond those at the provider a few may be on their way to the store, so that its latency costs no throughput.
-  const limit = pLimit(concurrency + Math.ceil(concurrency / 16));
+  const limit = pLimit(concurrency + Math.ceil(concurrency / 8));
   const weather = trackWeather(Math.max(concurrency, faultsOfOutage), maxRetries, (ms) => {
     stage.line.pace.pause(ms);
   });

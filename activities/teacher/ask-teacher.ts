@@ -13,7 +13,7 @@ import { askAll } from './ask-all.ts';
 import { connectTeacher, describeServer } from './connect.ts';
 import type { TeacherConnection } from './connect.ts';
 import { createLedger } from './ledger.ts';
-import { findKnown } from './known-responses.ts';
+import { findKnown, listStored } from './known-responses.ts';
 import { createPaces } from './paces.ts';
 import { teacherRequests } from './requests.ts';
 import { teacherName, tellFacts } from './simulated.ts';
@@ -23,9 +23,6 @@ import { createWindow } from './window.ts';
 
 /** Needs nothing but the artefacts and the teacher's address and key. */
 export type TeacherDeps = { store: Store; openai: Surroundings['openai'] };
-
-/** Look-ups of stored responses at once. */
-const lookUps = 32;
 
 const Spent = z.object({ teacherUsd: z.number().min(0) });
 
@@ -44,8 +41,12 @@ export const createAskTeacher = ({ store, openai }: TeacherDeps): ApiActivities[
     const signal = Context.current().cancellationSignal;
     const { teacher } = recipe;
     const connection = connectTeacher(openai, teacher);
-    const [questions, drafts] = await Promise.all([store.rows<Question>(questionsRef), store.rows<Draft>(draftsRef)]);
-    const { simulated } = await begin(connection, questions, signal);
+    const [{ questions, simulated }, drafts, stored, before] = await Promise.all([
+      store.rows<Question>(questionsRef).then((rows) => begin(connection, rows, signal)),
+      store.rows<Draft>(draftsRef),
+      listStored(store, questionsRef.rows * attempts),
+      spentBefore(store, scope),
+    ]);
     const requests = teacherRequests(recipe, questions, drafts, attempts, { simulated, official: connection.official });
     const price = priceOf(teacher.model, simulated ? 'free' : teacherPrice(teacher));
     if (price === null) throw failure('InvalidRecipe', `teacher.price: no price is known for ${teacher.model}`);
@@ -53,7 +54,7 @@ export const createAskTeacher = ({ store, openai }: TeacherDeps): ApiActivities[
     const progress = trackProgress(requests.length);
     const { pace, leave } = await paceOf(connection, teacher);
     try {
-      const [known, before] = await Promise.all([findKnown(store, requests, lookUps), spentBefore(store, scope)]);
+      const known = await findKnown(store, requests, stored);
       // What this stage paid before it was lost counts against the cap like what it pays now.
       const own = known.reduce((sum, stored) => sum + (stored?.paidBy === payer ? stored.costUsd : 0), 0);
       const ledger = createLedger(recipe.budget.capUsd, before + own);
@@ -89,7 +90,7 @@ async function begin(connection: TeacherConnection, questions: readonly Question
   try {
     const server = await describeServer(connection, signal);
     if (server.simulated) await tellFacts(connection, questions, signal);
-    return server;
+    return { questions, simulated: server.simulated };
   } catch (error) {
     throw await endOf(error, connection, signal);
   }

@@ -33,11 +33,15 @@ const regainPerMs = 0.01 / 1000;
 /** Wakes now and then: a limit may have been lifted meanwhile. */
 const longestSleepMs = 1000;
 
+/** Milliseconds from any moment on, and waiting. */
+export type Clock = { now: () => number; sleep: (ms: number, signal: AbortSignal) => Promise<unknown> };
+const clock: Clock = { now: () => performance.now(), sleep: (ms, signal) => delay(ms, undefined, { signal }) };
+
 /**
  * Holds the caps, what the provider's headers tell of its limits, and, after a 429, a pace of its own: what went through
  * lately, regained by and by. Without caps, headers and 429s it holds nothing back.
  */
-export function createPace(now: () => number = () => performance.now()): Pace {
+export function createPace({ now, sleep }: Clock = clock): Pace {
   const turn = pLimit(1);
   const told = createToldLimits();
   const own = createOwnPace();
@@ -69,7 +73,7 @@ export function createPace(now: () => number = () => performance.now()): Pace {
       turn(async () => {
         signal.throwIfAborted();
         for (let ms = untilFree(tokens); ms > 0; ms = untilFree(tokens)) {
-          await delay(Math.max(1, Math.min(ms, longestSleepMs)), undefined, { signal });
+          await sleep(Math.max(1, Math.min(ms, longestSleepMs)), signal);
         }
         for (const [bucket, amount] of sharesOf(tokens)) bucket.level -= amount;
         order += 1;
@@ -86,8 +90,10 @@ export function createPace(now: () => number = () => performance.now()): Pace {
     limited(sent, retryAfterMs) {
       own.count(-1, now());
       if (retryAfterMs !== null) pause(retryAfterMs);
-      // Where the provider has told its limits since, no guess is needed.
-      if (!told.unwarned(sent.order)) own.lower(sent.order, order, now());
+      const state = told.state(sent.order);
+      // Where the limits are told, a refusal now and then is chance; many mean that others draw on them as well.
+      const toleratedShare = state === 'told-before' ? 0.02 : 0;
+      if (state !== 'told-since') own.lower({ sentOrder: sent.order, order, nowMs: now(), toleratedShare });
     },
     pause,
     cap({ requestsPerMinute, tokensPerMinute }) {
@@ -99,6 +105,8 @@ export function createPace(now: () => number = () => performance.now()): Pace {
   };
 }
 
+type Refusal = { sentOrder: number; order: number; nowMs: number; toleratedShare: number };
+
 /** The pace that is found by trying: none until the first 429. */
 function createOwnPace() {
   let bucket: (Bucket & { regain: number }) | null = null;
@@ -106,10 +114,13 @@ function createOwnPace() {
   let beganMs: number | null = null;
   let marks: { atMs: number; count: 1 | -1 }[] = [];
 
+  const lately = (nowMs: number, counted: 1 | -1): number =>
+    marks.reduce((total, { atMs, count }) => total + (atMs > nowMs - recentMs && count === counted ? 1 : 0), 0);
+  const refusedShare = (nowMs: number): number => lately(nowMs, -1) / Math.max(1, lately(nowMs, 1));
+
   /** Requests per millisecond that went through lately. */
   const throughPerMs = (nowMs: number): number => {
-    const sum = marks.reduce((total, { atMs, count }) => (atMs > nowMs - recentMs ? total + count : total), 0);
-    return sum / Math.min(recentMs, Math.max(1000, nowMs - (beganMs ?? nowMs)));
+    return (lately(nowMs, 1) - lately(nowMs, -1)) / Math.min(recentMs, Math.max(1000, nowMs - (beganMs ?? nowMs)));
   };
 
   return {
@@ -126,10 +137,12 @@ function createOwnPace() {
       if (marks.length > 4096) marks = marks.filter(({ atMs }) => atMs > nowMs - recentMs);
     },
     /** Once per round: refusals of what was sent before the last cut say nothing new. */
-    lower(sentOrder: number, order: number, nowMs: number): void {
-      if (sentOrder <= cutAt) return;
+    lower({ sentOrder, order, nowMs, toleratedShare }: Refusal): void {
+      if (sentOrder <= cutAt || refusedShare(nowMs) <= toleratedShare) return;
       cutAt = order;
-      const perMs = Math.max(1 / minuteMs, Math.min(throughPerMs(nowMs), (bucket?.perMs ?? Infinity) * keptShare));
+      // Few requests tell little: one refusal leaves at least half of the pace, and at first one request a second.
+      const least = Math.max(1 / minuteMs, bucket === null ? 1 / 1000 : bucket.perMs / 2);
+      const perMs = Math.max(least, Math.min(throughPerMs(nowMs), (bucket?.perMs ?? Infinity) * keptShare));
       bucket = { perMs, most: Math.max(1, perMs * 100), level: 0, atMs: nowMs, regain: perMs * regainPerMs };
     },
   };

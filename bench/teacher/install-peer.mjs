@@ -5,10 +5,12 @@ import { logFile, toolCache } from '../../infra/setup/places.mjs';
 import { findOrInstallUv, findPython } from '../../infra/setup/python.mjs';
 
 /**
- * `node install-peer.mjs REQUIREMENT`: installs a package of PyPI into an environment of its own in the tool cache, once.
+ * `node install-peer.mjs REQUIREMENT…`: installs packages of PyPI into an environment of their own in the tool cache, once.
+ * It is named after the first.
  * Prints the environment's Python; exit code 1 with the reason where that fails.
  */
-const [requirement = ''] = process.argv.slice(2);
+const requirements = process.argv.slice(2);
+const [requirement = ''] = requirements;
 const target = join(dirname(toolCache), 'bench', requirement.replaceAll(/[^\w.-]+/g, '-'));
 if (!existsSync(target)) {
   const python = findPython();
@@ -17,7 +19,7 @@ if (!existsSync(target)) {
   mkdirSync(dirname(target), { recursive: true });
   for (const args of [
     ['venv', '--relocatable', '--python', python, partial],
-    ['pip', 'install', '--python', join(partial, 'bin', 'python'), requirement],
+    ['pip', 'install', '--python', join(partial, 'bin', 'python'), ...requirements],
   ]) {
     const result = await runLogged(uv, args, { logFile: logFile('bench-peers') });
     if (!result.ok) {

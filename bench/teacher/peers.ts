@@ -3,7 +3,11 @@ import { mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 
 /** What people take instead, each from PyPI into an environment of its own. */
-const peers = { curator: 'bespokelabs-curator==0.1.31', distilabel: 'distilabel[openai]==1.5.3' } as const;
+const peers = {
+  curator: ['bespokelabs-curator==0.1.31'],
+  // Its OpenAI model asks for the two others without saying so.
+  distilabel: ['distilabel[openai]==1.5.3', 'requests', 'beautifulsoup4'],
+};
 type PeerName = keyof typeof peers;
 export const peerNames = Object.keys(peers) as PeerName[];
 
@@ -30,14 +34,14 @@ export async function runPeer(
     ...{ PROMPTS: promptsFile, OUT: out, STATE: state, HOME: state, CONCURRENCY: String(concurrency) },
     ...{ OPENAI_BASE_URL: baseUrl, OPENAI_API_KEY: 'any', HF_HUB_OFFLINE: '1', DO_NOT_TRACK: '1' },
   };
-  await execute(python, join(import.meta.dirname, 'peers', `${name}.py`), state, env);
+  await execute(python, join(import.meta.dirname, 'peers', `ask_${name}.py`), state, env);
   return JSON.parse(readFileSync(out, 'utf8')) as PeerRun;
 }
 
 /** @returns its Python */
-function install(requirement: string): string {
+function install(requirements: readonly string[]): string {
   const script = join(import.meta.dirname, 'install-peer.mjs');
-  const { status, stdout, stderr } = spawnSync(process.execPath, [script, requirement], { encoding: 'utf8' });
+  const { status, stdout, stderr } = spawnSync(process.execPath, [script, ...requirements], { encoding: 'utf8' });
   if (status !== 0) throw new Error(`it cannot be installed: ${stderr.trim()}`);
   return stdout.trim();
 }
@@ -62,7 +66,7 @@ function execute(python: string, script: string, cwd: string, env: NodeJS.Proces
       clearTimeout(timer);
       endGroup();
       if (code === 0) resolve();
-      else reject(new Error(`it ended with ${code ?? signal ?? ''}: ${said.trim().split('\n').at(-1) ?? ''}`));
+      else reject(new Error(`it ended with ${code ?? signal ?? ''}: ${said.trim().split('\n').slice(-2).join(' ')}`));
     });
   });
 }
