@@ -6,6 +6,7 @@ import type { Store } from '../store/store.ts';
 import { call } from './call.ts';
 import type { Called, Line } from './call.ts';
 import { classified } from './classify.ts';
+import type { Journal } from './journal.ts';
 import type { Ledger } from './ledger.ts';
 import type { TeacherRequest } from './requests.ts';
 import { keepResponse, readCompletion } from './response-store.ts';
@@ -21,6 +22,7 @@ export type Stage = {
   price: TokenPrice;
   maxTokens: number;
   ledger: Ledger;
+  journal: Journal;
   /** Scope that pays, as in {@link StoredResponse.paidBy}. */
   payer: string;
 };
@@ -58,10 +60,12 @@ export async function ask(
     const read = readAnswer(called, price, most);
     if (read.kind === 'completion') {
       paidUsd = read.response.costUsd;
+      const response = { ...read.response, paidBy: payer };
+      stage.journal.write(request.digest, response);
       answered(called.order);
       // The room that it left is filled first: signing a request to the store keeps the process busy for a millisecond.
       await setImmediate();
-      return reuse(stage, request, await keepResponse(store, request.digest, { ...read.response, paidBy: payer }));
+      return reuse(stage, request, await keepResponse(store, request.digest, response));
     }
     // Of what may have been generated, the most that it can cost counts: the cap holds whatever the bill says.
     if (read.fault.kind === 'transient' && read.fault.perhapsPaid) paidUsd = worstUsd;

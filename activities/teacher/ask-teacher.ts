@@ -18,6 +18,7 @@ import { createPaces } from './paces.ts';
 import { teacherRequests } from './requests.ts';
 import { teacherName, tellFacts } from './simulated.ts';
 import { faultOf, teacherFailure } from './teacher-failure.ts';
+import { openJournal } from './journal.ts';
 import { trackProgress } from './progress.ts';
 import { createWindow } from './window.ts';
 
@@ -51,8 +52,10 @@ export const createAskTeacher = ({ store, openai }: TeacherDeps): ApiActivities[
     const price = priceOf(teacher.model, simulated ? 'free' : teacherPrice(teacher));
     if (price === null) throw failure('InvalidRecipe', `teacher.price: no price is known for ${teacher.model}`);
     const payer = `${scope.run}/${scope.phase}-${scope.attempt}`;
-    const progress = trackProgress(requests.length);
+    const journal = await openJournal(store, payer, stored);
     const { pace, leave } = await paceOf(connection, teacher);
+    const progress = trackProgress(requests.length);
+    let finished = false;
     try {
       const known = await findKnown(store, requests, stored);
       // What this stage paid before it was lost counts against the cap like what it pays now.
@@ -60,9 +63,10 @@ export const createAskTeacher = ({ store, openai }: TeacherDeps): ApiActivities[
       const ledger = createLedger(recipe.budget.capUsd, before + own);
       const { maxTokens, concurrency, maxRetries, timeoutSeconds } = teacher;
       const line = { connection, window: createWindow(concurrency), pace, timeoutMs: timeoutSeconds * 1000, signal };
-      const stage: Stage = { store, line, simulated, price, maxTokens, ledger, payer };
+      const stage: Stage = { store, line, simulated, price, maxTokens, ledger, journal, payer };
       const { advance } = progress;
       const answered = await askAll(stage, requests, known, { concurrency, maxRetries, advance });
+      finished = true;
       const paidUsd = ledger.spentUsd - before;
       const rows = answered.map(({ response }) => response);
       const [responses] = await Promise.all([
@@ -79,6 +83,7 @@ export const createAskTeacher = ({ store, openai }: TeacherDeps): ApiActivities[
         teacher: names.size === 0 ? teacherName(teacher.model, simulated) : [...names].sort().join(', '),
       };
     } finally {
+      await journal.close(finished);
       await leave();
       progress.end();
     }

@@ -21,7 +21,7 @@ const Completion = z.object({
 });
 
 /** A response as it lies in S3 under `teacher/<request digest>.json`; written before it is used. */
-const StoredResponse = z.object({
+export const StoredResponse = z.object({
   model: z.string(),
   text: z.string(),
   refusal: z.string().nullable(),
