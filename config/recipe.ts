@@ -67,7 +67,27 @@ export const Teacher = z.strictObject({
     .min(16)
     .default(400)
     .describe('Most tokens per response; the reference run used 150 and truncated.'),
-  concurrency: z.int().min(1).max(512).default(16).describe('Requests in flight at once.'),
+  concurrency: z
+    .int()
+    .min(1)
+    .max(512)
+    .default(16)
+    .describe('Most requests in flight at once; fewer where the provider answers 429.'),
+  requestsPerMinute: z
+    .number()
+    .min(1)
+    .optional()
+    .describe('Most requests per minute to the model, by all api workers together; default: what the provider tells.'),
+  tokensPerMinute: z
+    .number()
+    .min(1)
+    .optional()
+    .describe('Most tokens per minute, in and out, by all api workers together; default: what the provider tells.'),
+  timeoutSeconds: z
+    .number()
+    .positive()
+    .default(120)
+    .describe('A request that takes longer is given up and made again.'),
   maxRetries: z.int().min(0).max(20).default(6).describe('Retries per request on 429, 5xx and network errors.'),
   price: Price.optional().describe('Price of the model; needed for a model that the price table does not know.'),
   simulated: z

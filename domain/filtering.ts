@@ -1,5 +1,5 @@
 import { invalid } from './invalid.ts';
-import type { Answer, ClassCounts, DataStep, Filtering, Question, TeacherResponse } from './records.ts';
+import type { Answer, ClassCounts, DataReport, DataStep, Filtering, Question, TeacherResponse } from './records.ts';
 import { countByAnswer } from './sampling.ts';
 import { sortedById } from './shuffle.ts';
 
@@ -95,17 +95,18 @@ export function filterResponses(
   return { kept, steps };
 }
 
-/** Counts of responses by class, and how many were readable without having the asked form. */
-export function responseReport(responses: readonly TeacherResponse[]): {
-  n: number;
-  byClass: Record<TeacherResponse['class'], number>;
-  lenient: number;
-} {
+/** Counts of responses by class and by problem, and how many were readable without having the asked form. */
+export function responseReport(responses: readonly TeacherResponse[]): NonNullable<DataReport['responses']> {
   const byClass = { valid: 0, disagreed: 0, unparsable: 0, truncated: 0, refused: 0, failed: 0 };
-  for (const response of responses) byClass[response.class] += 1;
+  const problems: NonNullable<NonNullable<DataReport['responses']>['problems']> = {};
+  for (const { class: name, problem } of responses) {
+    byClass[name] += 1;
+    if (problem !== undefined) problems[problem] = (problems[problem] ?? 0) + 1;
+  }
   return {
     n: responses.length,
     byClass,
     lenient: responses.filter((row) => row.answer !== null && !row.strict).length,
+    ...(Object.keys(problems).length > 0 && { problems }),
   };
 }

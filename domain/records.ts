@@ -27,6 +27,19 @@ export type Draft = Generated & { answer: Answer | null; questions: string | nul
 
 export type ResponseClass = 'valid' | 'disagreed' | 'unparsable' | 'truncated' | 'refused' | 'failed';
 
+/** Why a response is none, or not whole: the request's own fault, the answer's, or a server that never answered it. */
+export type ResponseProblem =
+  | 'context-too-long'
+  | 'content-filter'
+  | 'bad-request'
+  | 'refusal'
+  | 'length'
+  | 'malformed'
+  | 'server-error'
+  | 'rate-limit'
+  | 'connection'
+  | 'timeout';
+
 /** One teacher response to one attempt at one question; `failed` rows keep the reason and are never dropped silently. */
 export type TeacherResponse = {
   id: string;
@@ -43,6 +56,7 @@ export type TeacherResponse = {
   /** True when the answer came from the store and nothing was paid. */
   reused: boolean;
   error?: string;
+  problem?: ResponseProblem;
 };
 
 /** A row of an SFT corpus; `weight` multiplies the row's loss. */
@@ -113,6 +127,12 @@ export type DataStep = {
 export type DataReport = {
   steps: DataStep[];
   drafts?: { n: number; truncated: number; unparsable: number; lenient: number; correct: number };
-  responses?: { n: number; byClass: Record<ResponseClass, number>; lenient: number };
+  responses?: {
+    n: number;
+    byClass: Record<ResponseClass, number>;
+    lenient: number;
+    /** Counts of the kinds that occurred; absent when none did. */
+    problems?: Partial<Record<ResponseProblem, number>>;
+  };
   pairs?: { n: number; flipped: number; duplicates: number; meanChosenChars: number; meanRejectedChars: number };
 };

@@ -1,31 +1,32 @@
+import { setImmediate } from 'node:timers/promises';
 import { Context } from '@temporalio/activity';
-import type OpenAI from 'openai';
 import { costUsd } from '../../domain/prices.ts';
 import type { TokenPrice } from '../../domain/prices.ts';
 import type { TeacherResponse } from '../../domain/records.ts';
 import type { Store } from '../store/store.ts';
-import { classified, failedResponse } from './classify.ts';
-import type { TeacherConnection } from './connect.ts';
+import { call } from './call.ts';
+import type { Called, Line } from './call.ts';
+import { classified } from './classify.ts';
+import type { Journal } from './journal.ts';
 import type { Ledger } from './ledger.ts';
 import type { TeacherRequest } from './requests.ts';
 import { throughOutage } from '../store/outage.ts';
 import { keepResponse, readCompletion } from './response-store.ts';
-import type { StoredResponse } from './response-store.ts';
+import type { ReadCompletion, StoredResponse } from './response-store.ts';
 import { teacherName } from './simulated.ts';
-import { faultOf } from './teacher-failure.ts';
 import type { CallFault } from './teacher-failure.ts';
 
 /** A teacher stage in progress: everything that a single call needs. */
 export type Stage = {
   store: Store;
-  connection: TeacherConnection;
+  line: Line;
   simulated: boolean;
   price: TokenPrice;
   maxTokens: number;
   ledger: Ledger;
+  journal: Journal;
   /** Scope that pays, as in {@link StoredResponse.paidBy}. */
   payer: string;
-  signal: AbortSignal;
   /** See `reliability.outageMinutes`. */
   outageMinutes: number;
 };
@@ -33,56 +34,65 @@ export type Stage = {
 /** A response with the name of the model that gave it; null where none did. */
 export type Answered = { response: TeacherResponse; model: string | null };
 
-/** A call's outcome: a response to keep, a fault of this one request, or a fault for the caller to weigh. */
-type Outcome = StoredResponse | { failed: string } | CallFault;
+/** A request that was not answered this time; `order` is its place in the order of sending. */
+export type Unanswered = { fault: CallFault; order: number };
+
+/** The answer that is stored already. */
+export const reuse = (stage: Stage, request: TeacherRequest, stored: StoredResponse): Answered => ({
+  response: classified(request, stored, stage.payer),
+  model: teacherName(stored.model, stage.simulated),
+});
 
 /**
- * One answer: the stored one, else from the server, then reserved, paid, stored, and only then used.
+ * One try at one answer: reserved, asked, paid, stored, and only then used.
  *
+ * @param answered told the order of a request that came back whole, before it is stored
  * @throws BudgetExceeded, failures of the store, the client's abort error when cancelled
  */
-export async function answer(
+export async function ask(
   stage: Stage,
   request: TeacherRequest,
-  known: StoredResponse | null,
-): Promise<Answered | CallFault> {
-  const outcome = known ?? (await pay(stage, request));
-  if ('kind' in outcome) return outcome;
-  if ('failed' in outcome) return { response: failedResponse(request, outcome.failed), model: null };
-  return { response: classified(request, outcome, stage.payer), model: teacherName(outcome.model, stage.simulated) };
-}
-
-async function pay(stage: Stage, request: TeacherRequest): Promise<Outcome> {
-  const { store, price, ledger, payer, maxTokens, outageMinutes: minutes } = stage;
+  answered: (order: number) => void,
+): Promise<Answered | Unanswered> {
+  const { store, line, price, ledger, payer, maxTokens, outageMinutes: minutes } = stage;
   const most = { input: request.mostInputTokens, output: maxTokens };
   const worstUsd = costUsd(most, price);
   await ledger.reserve(worstUsd);
   let paidUsd = 0;
   try {
-    const called = await call(stage, request);
-    if ('kind' in called) return called.kind === 'row' ? { failed: called.message } : called;
-    const read = readCompletion(called, price, most);
-    // Whatever it was, it was answered, and so it may have been charged.
-    paidUsd = read.kind === 'malformed' ? worstUsd : read.response.costUsd;
-    if (read.kind === 'malformed') return { failed: read.message };
-    const paid = { ...read.response, paidBy: payer };
-    return await throughOutage(() => keepResponse(store, request.digest, paid), {
-      ...{ minutes, doing: 'a paid answer' },
-      warn: (message, more) => {
-        Context.current().log.warn(message, more);
-      },
-    });
+    const called = await call(line, request);
+    const read = readAnswer(called, price, most);
+    if (read.kind === 'completion') {
+      paidUsd = read.response.costUsd;
+      const response = { ...read.response, paidBy: payer };
+      stage.journal.write(request.digest, response);
+      answered(called.order);
+      // The room that it left is filled first: signing a request to the store keeps the process busy for a millisecond.
+      await setImmediate();
+      const kept = await throughOutage(() => keepResponse(store, request.digest, response), {
+        ...{ minutes, doing: 'a paid answer' },
+        warn: (message, more) => {
+          Context.current().log.warn(message, more);
+        },
+      });
+      return reuse(stage, request, kept);
+    }
+    // Of what may have been generated, the most that it can cost counts: the cap holds whatever the bill says.
+    if (read.fault.kind === 'transient' && read.fault.perhapsPaid) paidUsd = worstUsd;
+    return { fault: read.fault, order: called.order };
   } finally {
     ledger.settle(worstUsd, paidUsd);
   }
 }
 
-async function call(stage: Stage, { body }: TeacherRequest): Promise<OpenAI.ChatCompletion | CallFault> {
-  const { connection, signal } = stage;
-  try {
-    return await connection.client.chat.completions.create(body, { signal });
-  } catch (error) {
-    if (signal.aborted) throw error;
-    return faultOf(error, connection);
-  }
+function readAnswer(
+  called: Called,
+  price: TokenPrice,
+  most: { input: number; output: number },
+): Extract<ReadCompletion, { kind: 'completion' }> | { kind: 'fault'; fault: CallFault } {
+  if ('fault' in called) return { kind: 'fault', fault: called.fault };
+  const read = readCompletion(called.completion, price, most);
+  if (read.kind === 'completion') return read;
+  const passing = { kind: 'transient', retryAfterMs: null, again: true, perhapsPaid: true } as const;
+  return { kind: 'fault', fault: { ...passing, reason: 'malformed', message: read.message } };
 }

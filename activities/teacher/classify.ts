@@ -1,5 +1,5 @@
 import { classifyResponse, parseResponse } from '../../domain/parse-response.ts';
-import type { TeacherResponse } from '../../domain/records.ts';
+import type { ResponseProblem, TeacherResponse } from '../../domain/records.ts';
 import type { TeacherRequest } from './requests.ts';
 import type { StoredResponse } from './response-store.ts';
 
@@ -16,6 +16,7 @@ export function classified(request: TeacherRequest, stored: StoredResponse, paye
   const parsed = parseResponse(text);
   const reused = stored.paidBy !== payer;
   const refused = refusal !== null;
+  const problem = problemOf(stored);
   return {
     ...identity(request),
     text,
@@ -29,11 +30,18 @@ export function classified(request: TeacherRequest, stored: StoredResponse, paye
     costUsd: reused ? 0 : stored.costUsd,
     reused,
     ...(refused && { error: refusal }),
+    ...(problem !== null && { problem }),
   };
 }
 
-/** A request that can never be answered (context too long, content refused): kept with its error, never dropped. */
-export const failedResponse = (request: TeacherRequest, error: string): TeacherResponse => ({
+function problemOf({ refusal, finish }: StoredResponse): ResponseProblem | null {
+  if (finish === 'content_filter') return 'content-filter';
+  if (refusal !== null) return 'refusal';
+  return finish === 'length' ? 'length' : null;
+}
+
+/** A request that was not answered and will not be: kept with its error, never dropped. */
+export const failedResponse = (request: TeacherRequest, error: string, problem: ResponseProblem): TeacherResponse => ({
   ...identity(request),
   text: '',
   answer: null,
@@ -44,4 +52,5 @@ export const failedResponse = (request: TeacherRequest, error: string): TeacherR
   costUsd: 0,
   reused: false,
   error,
+  problem,
 });

@@ -4,9 +4,6 @@ import { failure } from '../failure.ts';
 import type { Recipe } from '../../config/recipe.ts';
 import { simulatedOwner } from './simulated.ts';
 
-/** A request that takes longer is given up and, within the client's retries, made again. */
-const requestTimeoutMs = 120_000;
-
 /** The teacher's server as a client sees it. */
 export type TeacherConnection = {
   client: OpenAI;
@@ -19,8 +16,8 @@ export type TeacherConnection = {
 };
 
 /**
- * A client of the recipe's server, else the environment's, else OpenAI. Retries, back-off and `Retry-After` are the
- * client's own.
+ * A client of the recipe's server, else the environment's, else OpenAI. It does not try again by itself: that
+ * would hide from window and pace what the provider bears (ask-all.ts).
  *
  * @throws CredentialsRefused when OpenAI is to be asked without a key
  */
@@ -37,8 +34,8 @@ export function connectTeacher(openai: Surroundings['openai'], teacher: Recipe['
   const client = new OpenAI({
     apiKey,
     baseURL: baseURL ?? 'https://api.openai.com/v1',
-    maxRetries: teacher.maxRetries,
-    timeout: requestTimeoutMs,
+    maxRetries: 0,
+    timeout: teacher.timeoutSeconds * 1000,
   });
   const { host } = new URL(client.baseURL);
   const redact = (text: string): string => (apiKey.length < 8 ? text : text.replaceAll(apiKey, '[key]'));

@@ -17,10 +17,14 @@ export type TeacherRequest = {
   body: OpenAI.ChatCompletionCreateParamsNonStreaming;
   /** No tokeniser makes more tokens than there are bytes; with this no reservation is too small. */
   mostInputTokens: number;
+  /** As a provider estimates it against its limit of tokens per minute: what goes in, and the limit of what comes out. */
+  usualTokens: number;
 };
 
 /** Tokens of the chat format around a message; four are usual. */
 const messageOverhead = 8;
+/** Of English text, about. */
+const bytesPerToken = 4;
 
 /**
  * All requests of a stage, in order of question, then attempt.
@@ -58,6 +62,7 @@ export function teacherRequests(
         digest: sha256(canonicalJson({ model, messages, parameters, attempt })),
         body: { model, messages, temperature, ...limit, ...metadata },
         mostInputTokens: bytes + 2 * messageOverhead,
+        usualTokens: Math.ceil(bytes / bytesPerToken) + messageOverhead + maxTokens,
       };
     });
   });

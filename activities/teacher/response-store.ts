@@ -21,7 +21,7 @@ const Completion = z.object({
 });
 
 /** A response as it lies in S3 under `teacher/<request digest>.json`; written before it is used. */
-const StoredResponse = z.object({
+export const StoredResponse = z.object({
   model: z.string(),
   text: z.string(),
   refusal: z.string().nullable(),
@@ -67,7 +67,9 @@ export function readCompletion(
   };
 }
 
-const keyOf = (digest: string): string => `teacher/${digest}.json`;
+/** All stored responses of all runs lie here, each as `<request digest>.json`. */
+export const responseFolder = 'teacher/';
+const keyOf = (digest: string): string => `${responseFolder}${digest}.json`;
 
 /** The stored response to a request, or null. */
 export async function findResponse(store: Store, digest: string): Promise<StoredResponse | null> {

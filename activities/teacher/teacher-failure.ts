@@ -1,38 +1,105 @@
 import OpenAI from 'openai';
 import type { ApplicationFailure } from '@temporalio/common';
+import type { ResponseProblem } from '../../domain/records.ts';
 import { failure } from '../failure.ts';
 import type { TeacherConnection } from './connect.ts';
+import { retryAfterMs } from './rate-headers.ts';
+
+/** What ends a stage, whatever is asked: told apart so that people know what to mend. */
+export type Rejection = 'bad-key' | 'unknown-model' | 'no-quota' | 'bad-setting';
 
 /**
- * What an error of a call means: `rejected` ends the activity for good (key, model, quota), `transient` may pass by
- * itself, `row` is the fault of this one request.
+ * What an error of a call means: `rejected` ends the activity for good, `row` is the fault of this one request,
+ * `transient` may pass by itself and is tried again.
  */
-export type CallFault = { kind: 'rejected' | 'transient' | 'row'; message: string };
+export type CallFault = { message: string } & (
+  | { kind: 'rejected'; reason: Rejection }
+  | { kind: 'row'; reason: ResponseProblem }
+  | {
+      kind: 'transient';
+      reason: ResponseProblem;
+      /** From the server; a 429's holds for everybody. */
+      retryAfterMs: number | null;
+      /** False when the server says that trying again is in vain for now. */
+      again: boolean;
+      /** It may have been generated, and so charged, although no whole answer came. */
+      perhapsPaid: boolean;
+    }
+);
 
-const accountCodes = new Set(['insufficient_quota', 'billing_hard_limit_reached', 'account_deactivated']);
-const settingCodes = new Set(['model_not_found', 'unsupported_parameter', 'unsupported_value', 'unknown_parameter']);
+const rejections: Readonly<Record<string, Rejection>> = {
+  invalid_api_key: 'bad-key',
+  account_deactivated: 'bad-key',
+  model_not_found: 'unknown-model',
+  insufficient_quota: 'no-quota',
+  billing_hard_limit_reached: 'no-quota',
+  unsupported_parameter: 'bad-setting',
+  unsupported_value: 'bad-setting',
+  unknown_parameter: 'bad-setting',
+};
+const rejectedStatus: Readonly<Record<number, Rejection>> = { 401: 'bad-key', 403: 'bad-key', 404: 'unknown-model' };
 
-/** Sorts an error of the client; retries are over when it comes here. The message is without the key. */
-export function faultOf(error: unknown, { redact }: Pick<TeacherConnection, 'redact'>): CallFault {
+const rejectionWords: Record<Rejection, string> = {
+  'bad-key': 'check OPENAI_API_KEY',
+  'unknown-model': 'check teacher.model (GPT4_MODEL)',
+  'no-quota': 'check the quota and billing of the account',
+  'bad-setting': 'check the settings under teacher: the model does not take one of them',
+};
+
+/** Servers other than OpenAI say it in words only. */
+const tooLong = /context.?length|maximum context|context window|too many tokens|prompt is too long/i;
+const filtered = /content.?(filter|policy|management)/i;
+
+function rowProblem(code: string, message: string): ResponseProblem {
+  if (code === 'context_length_exceeded' || tooLong.test(message)) return 'context-too-long';
+  if (filtered.test(code) || filtered.test(message)) return 'content-filter';
+  return 'bad-request';
+}
+
+/**
+ * Sorts an error of the client. The message is without the key.
+ *
+ * @param timedOut the call was given up here
+ */
+export function faultOf(error: unknown, { redact }: Pick<TeacherConnection, 'redact'>, timedOut = false): CallFault {
   const message = redact(error instanceof Error ? error.message : String(error)).slice(0, 500);
-  if (!(error instanceof OpenAI.APIError)) return { kind: 'transient', message: `the answer broke off: ${message}` };
-  const { status, code } = error as { status: number | undefined; code: string | null | undefined };
-  if (status === undefined) return { kind: 'transient', message };
-  if (code && (accountCodes.has(code) || settingCodes.has(code))) return { kind: 'rejected', message };
-  if (status === 401 || status === 403 || status === 404) return { kind: 'rejected', message };
-  return { kind: status === 408 || status === 409 || status === 429 || status >= 500 ? 'transient' : 'row', message };
+  const passing = { kind: 'transient', retryAfterMs: null, again: true, perhapsPaid: true } as const;
+  if (timedOut || error instanceof OpenAI.APIConnectionTimeoutError) {
+    return { ...passing, reason: 'timeout', message: 'no whole answer within teacher.timeoutSeconds' };
+  }
+  if (error instanceof SyntaxError) return { ...passing, reason: 'malformed', message: `not JSON: ${message}` };
+  if (!(error instanceof OpenAI.APIError)) {
+    return { ...passing, reason: 'connection', message: `the answer broke off: ${message}` };
+  }
+  const { status, code, headers } = error as {
+    status: number | undefined;
+    code: string | null | undefined;
+    headers: Headers | undefined;
+  };
+  if (status === undefined) return { ...passing, reason: 'connection', message };
+  const rejection = rejections[code ?? ''] ?? rejectedStatus[status];
+  if (rejection !== undefined) return { kind: 'rejected', reason: rejection, message };
+  if (status !== 408 && status !== 409 && status !== 429 && status < 500) {
+    return { kind: 'row', reason: rowProblem(code ?? '', message), message };
+  }
+  return {
+    kind: 'transient',
+    reason: status === 429 ? 'rate-limit' : 'server-error',
+    message,
+    retryAfterMs: headers ? retryAfterMs(headers) : null,
+    again: headers?.get('x-should-retry') !== 'false',
+    perhapsPaid: false,
+  };
 }
 
 /** A fault that ends the activity. Neither cause nor stack of the client is kept: they may quote the request. */
 export function teacherFailure(fault: CallFault, { host }: Pick<TeacherConnection, 'host'>): ApplicationFailure {
-  if (fault.kind === 'transient') {
-    return failure(
-      'TeacherUnavailable',
-      `${host} did not answer: ${fault.message}. What was answered is kept; the rest is asked again`,
-    );
+  if (fault.kind === 'rejected') {
+    const message = `${host} refused (${fault.reason}): ${fault.message}. Fix: ${rejectionWords[fault.reason]}`;
+    return failure('TeacherRejected', message, { details: [{ reason: fault.reason }] });
   }
   return failure(
-    'TeacherRejected',
-    `${host} refused: ${fault.message}. Fix: check OPENAI_API_KEY, its quota, and teacher.model (GPT4_MODEL)`,
+    fault.kind === 'transient' ? 'TeacherUnavailable' : 'TeacherRejected',
+    `${host} did not answer (${fault.reason}): ${fault.message}. What was answered is kept; the rest is asked again`,
   );
 }

@@ -7,7 +7,7 @@ import { readEnvironment } from '../../config/environment.ts';
 import type { ProgrammeState } from '../../domain/programme.ts';
 import { serviceNames } from '../../infra/embedded/index.ts';
 import { liveRecord } from '../../infra/embedded/records.ts';
-import type { TeacherStats } from '../../infra/simulated-teacher/server.ts';
+import type { TeacherStats } from '../../infra/simulated-teacher/counters.ts';
 import { weightsOf } from '../../test/setup/gpu.ts';
 import { pidOf } from '../../test/setup/kills.ts';
 import { startTestStack } from '../../test/setup/stack.ts';

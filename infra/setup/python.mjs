@@ -87,7 +87,7 @@ export async function installFromPyPi(python, requirement) {
 }
 
 /** @param {string} python */
-async function findOrInstallUv(python) {
+export async function findOrInstallUv(python) {
   const [, major, minor] = /^uv (\d+)\.(\d+)/.exec(ask('uv', ['--version']) ?? '') ?? [];
   if (major !== undefined && minor !== undefined) {
     const [wantedMajor = 0, wantedMinor = 0] = OLDEST_FITTING_UV;

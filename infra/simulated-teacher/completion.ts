@@ -30,19 +30,34 @@ export const servedName = (model: string): string => (model.startsWith('simulate
 export const requestDigest = (request: ChatRequest): string =>
   createHash('sha256').update(JSON.stringify(request)).digest('hex');
 
+export const promptTokens = ({ messages }: ChatRequest): number =>
+  messages.reduce((sum, { content }) => sum + tokensOf(content), 0);
+
+/** Most tokens that a request asks for, as a provider counts them against its limit of tokens per minute. */
+export const askedTokens = (request: ChatRequest): number =>
+  promptTokens(request) + (request.max_completion_tokens ?? request.max_tokens ?? 0);
+
+/** A text about nothing, the same for the same request. */
+const genericText = (digest: string): string =>
+  `The simulated teacher was told nothing about this (${digest.slice(0, 16)}). `.repeat(4).trim();
+
+/** How an answer is to come out other than it would. */
+type Ending = { refuse: boolean; truncate: boolean; generic: boolean };
+
 /** A chat completion; null when it has no facts about what is asked. Same request, same answer. */
-export function complete(request: ChatRequest, known: ReadonlyMap<string, Question>, refuse: boolean) {
-  const asked = request.messages.findLast(({ role }) => role === 'user')?.content ?? '';
-  const question = questionOf(asked, known);
-  if (question === null) return null;
-  const { seed, attempt, error_rate_yes: yes, error_rate_no: no } = request.metadata;
-  const given = givenAnswer(question, { seed, attempt, rates: { yes, no } });
-  const whole = teach(question, given, asked.replace(question.question, ''));
-  const limit = request.max_completion_tokens ?? request.max_tokens ?? Infinity;
+export function complete(
+  request: ChatRequest,
+  digest: string,
+  known: ReadonlyMap<string, Question>,
+  { refuse, truncate, generic }: Ending,
+) {
+  const whole = textFor(request, known) ?? (generic ? genericText(digest) : null);
+  if (whole === null) return null;
+  const asked = request.max_completion_tokens ?? request.max_tokens ?? Infinity;
+  const limit = truncate ? Math.min(asked, Math.floor(tokensOf(whole) / 2)) : asked;
   const cut = tokensOf(whole) > limit;
   const text = cut ? whole.slice(0, limit * charactersPerToken) : whole;
-  const promptTokens = request.messages.reduce((sum, { content }) => sum + tokensOf(content), 0);
-  const digest = requestDigest(request);
+  const usage = { prompt_tokens: promptTokens(request), completion_tokens: tokensOf(text) };
   const message = refuse
     ? { role: 'assistant', content: null, refusal: 'The simulated teacher was told to refuse this one.' }
     : { role: 'assistant', content: text, refusal: null };
@@ -52,10 +67,15 @@ export function complete(request: ChatRequest, known: ReadonlyMap<string, Questi
     created: 0,
     model: servedName(request.model),
     choices: [{ index: 0, message, finish_reason: cut && !refuse ? 'length' : 'stop', logprobs: null }],
-    usage: {
-      prompt_tokens: promptTokens,
-      completion_tokens: tokensOf(text),
-      total_tokens: promptTokens + tokensOf(text),
-    },
+    usage: { ...usage, total_tokens: usage.prompt_tokens + usage.completion_tokens },
   };
+}
+
+function textFor(request: ChatRequest, known: ReadonlyMap<string, Question>): string | null {
+  const asked = request.messages.findLast(({ role }) => role === 'user')?.content ?? '';
+  const question = questionOf(asked, known);
+  if (question === null) return null;
+  const { seed, attempt, error_rate_yes: yes, error_rate_no: no } = request.metadata;
+  const given = givenAnswer(question, { seed, attempt, rates: { yes, no } });
+  return teach(question, given, asked.replace(question.question, ''));
 }

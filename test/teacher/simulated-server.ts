@@ -1,6 +1,6 @@
 import type { AddressInfo } from 'node:net';
 import { createSimulatedTeacher } from '../../infra/simulated-teacher/server.ts';
-import type { TeacherStats } from '../../infra/simulated-teacher/server.ts';
+import type { TeacherStats } from '../../infra/simulated-teacher/counters.ts';
 import { readTeacherSettings } from '../../infra/simulated-teacher/settings.ts';
 
 /** The simulated teacher on a free port. @param env `RATCHET_SIMULATED_TEACHER_*` */

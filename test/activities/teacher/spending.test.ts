@@ -42,6 +42,48 @@ describe('the cap', () => {
     expect(asked.costUsd).toBeCloseTo(100 * callUsd, 10);
   });
 
+  it('of $1.00 holds at every moment with 64 callers, to the cent', async () => {
+    const price = { inputPerMillionUsd: 1, outputPerMillionUsd: 200 };
+    const maxTokens = 110;
+    const worstUsd = (messages: { content: string }[]): number =>
+      (messages.reduce((sum, { content }) => sum + Buffer.byteLength(content), 0) * price.inputPerMillionUsd +
+        maxTokens * price.outputPerMillionUsd) /
+      1e6;
+    const dearUsd = (100 * price.inputPerMillionUsd + 50 * price.outputPerMillionUsd) / 1e6;
+    let inFlightUsd = 0;
+    let inFlight = 0;
+    const seen: { usd: number; inFlight: number }[] = [];
+    const server = await paid({
+      behave: ({ messages }, response) => {
+        const worst = worstUsd(messages);
+        inFlightUsd += worst;
+        inFlight += 1;
+        seen.push({ usd: server.seen.paid * dearUsd + inFlightUsd, inFlight });
+        // Answers take a while, each another one.
+        setTimeout(
+          () => {
+            inFlightUsd -= worst;
+            inFlight -= 1;
+            server.seen.paid += 1;
+            sendJson(response, 200, {
+              model: 'm',
+              choices: [{ message: { content: '**YES**' }, finish_reason: 'stop' }],
+              usage: { prompt_tokens: 100, completion_tokens: 50, total_tokens: 150 },
+            });
+          },
+          100 + (seen.length % 50),
+        );
+        return true;
+      },
+    });
+    const recipe = { teacher: { ...nano, maxTokens, price, concurrency: 64 }, budget: { capUsd: 1 } };
+    const input = await askInput(store, recipe, { run: 'one-dollar', questions: someQuestions(200) });
+    await expect(ask(store, server, input)).rejects.toMatchObject({ type: 'BudgetExceeded' });
+    expect(Math.max(...seen.map(({ usd }) => usd))).toBeLessThanOrEqual(1);
+    expect(Math.max(...seen.map((moment) => moment.inFlight))).toBeGreaterThan(10);
+    expect(server.seen.paid * dearUsd).toBeGreaterThan(0.8);
+  });
+
   it('counts what earlier stages of the run have spent', async () => {
     const server = await paid();
     const recipe = (model: string) => ({
@@ -71,7 +113,8 @@ it('killed half-way, its successor asks only for what is missing: at most the ca
   const script = resolve(import.meta.dirname, '../../teacher/ask-in-process.ts');
   const job = JSON.stringify({
     surroundings: s3.surroundings,
-    cacheDir: s3.newFolder(),
+    // The same host: what came back and was not in S3 yet is found in its journal.
+    cacheDir: store.cacheDir,
     baseUrl: server.baseUrl,
     input,
   });

@@ -1,0 +1,61 @@
+import { randomUUID } from 'node:crypto';
+import { closeSync, openSync, writeSync } from 'node:fs';
+import { mkdir, readFile, readdir, rm } from 'node:fs/promises';
+import { join } from 'node:path';
+import { inParallel } from '../store/parallel.ts';
+import { sha256 } from '../store/files.ts';
+import type { Store } from '../store/store.ts';
+import type { StoredDigests } from './known-responses.ts';
+import { StoredResponse, keepResponse } from './response-store.ts';
+
+/**
+ * Answers of this host on their way to S3. A killed process cannot lose what it has written to a file, so its successor
+ * here pays for nothing that came back; one on another host pays again for what was on its way.
+ */
+export type Journal = {
+  write(digest: string, response: StoredResponse): void;
+  /** @param finished everything is in S3: nothing needs to be kept */
+  close(finished: boolean): Promise<void>;
+};
+
+const storesAtOnce = 32;
+
+/**
+ * Brings what an earlier attempt at the stage left here to S3, and adds it to what is stored.
+ *
+ * @param payer scope of the stage, as in {@link StoredResponse}
+ */
+export async function openJournal(store: Store, payer: string, stored: StoredDigests): Promise<Journal> {
+  const folder = join(store.cacheDir, 'teacher-journal', sha256(payer).slice(0, 16));
+  await mkdir(folder, { recursive: true });
+  const texts = await Promise.all((await readdir(folder)).map((file) => readFile(join(folder, file), 'utf8')));
+  const missing = texts.flatMap(entriesOf).filter(({ digest }) => stored === null || !stored.has(digest));
+  await inParallel(missing, storesAtOnce, ({ digest, response }) => keepResponse(store, digest, response));
+  for (const { digest } of missing) stored?.add(digest);
+  const file = openSync(join(folder, `${randomUUID()}.jsonl`), 'a');
+  return {
+    write(digest, response) {
+      try {
+        writeSync(file, `${JSON.stringify({ digest, response })}\n`);
+      } catch {
+        // A full disk must not lose an answer: S3 is the record, this is only for the moment before.
+      }
+    },
+    async close(finished) {
+      closeSync(file);
+      if (finished) await rm(folder, { recursive: true, force: true });
+    },
+  };
+}
+
+/** The last line of a killed writer may be cut. */
+function entriesOf(text: string): { digest: string; response: StoredResponse }[] {
+  const whole = text.slice(0, text.lastIndexOf('\n') + 1);
+  return whole
+    .split('\n')
+    .filter((line) => line !== '')
+    .map((line) => {
+      const { digest, response } = JSON.parse(line) as { digest: string; response: unknown };
+      return { digest, response: StoredResponse.parse(response) };
+    });
+}

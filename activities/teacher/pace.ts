@@ -1,0 +1,149 @@
+import { setTimeout as delay } from 'node:timers/promises';
+import pLimit from 'p-limit';
+import { cappedBucket, fill, minuteMs, waitMs } from './bucket.ts';
+import type { Bucket, Share } from './bucket.ts';
+import { createToldLimits } from './told-limits.ts';
+
+/** A request as it was sent: its place, and the tokens estimated for it and for all up to it. */
+export type Sent = { order: number; atMs: number; tokens: number; tokensSoFar: number };
+
+/** Caps per minute; null = none. */
+export type Caps = { requestsPerMinute: number | null; tokensPerMinute: number | null };
+
+/** When requests may be sent to one model of one provider, for all stages of this process. */
+export type Pace = {
+  /** Waits for its turn, first come first served. @param tokens in and out, estimated @throws when cancelled */
+  send(tokens: number, signal: AbortSignal): Promise<Sent>;
+  /** Learns from the limits that a response tells, whatever its status. */
+  heard(sent: Sent, headers: Headers): void;
+  /** Corrects the estimate by what a response says of its usage. */
+  used(sent: Sent, tokens: number): void;
+  /** A 429: nothing is sent before its Retry-After, and the pace is lowered. */
+  limited(sent: Sent, retryAfterMs: number | null): void;
+  /** Nothing is sent for so long. */
+  pause(ms: number): void;
+  cap(caps: Caps): void;
+};
+
+/** Over which the requests that went through are counted. */
+const recentMs = 5_000;
+/** What a 429 leaves of the pace, and how much of it comes back per second. */
+const keptShare = 0.9;
+const regainPerMs = 0.01 / 1000;
+/** Wakes now and then: a limit may have been lifted meanwhile. */
+const longestSleepMs = 1000;
+
+/** Milliseconds from any moment on, and waiting. */
+export type Clock = { now: () => number; sleep: (ms: number, signal: AbortSignal) => Promise<unknown> };
+const clock: Clock = { now: () => performance.now(), sleep: (ms, signal) => delay(ms, undefined, { signal }) };
+
+/**
+ * Holds the caps, what the provider's headers tell of its limits, and, after a 429, a pace of its own: what went through
+ * lately, regained by and by. Without caps, headers and 429s it holds nothing back.
+ */
+export function createPace({ now, sleep }: Clock = clock): Pace {
+  const turn = pLimit(1);
+  const told = createToldLimits();
+  const own = createOwnPace();
+  let caps: { requests: Bucket | null; tokens: Bucket | null } = { requests: null, tokens: null };
+  let order = 0;
+  let tokensSoFar = 0;
+  let pausedUntilMs = 0;
+  const pause = (ms: number): void => {
+    pausedUntilMs = Math.max(pausedUntilMs, now() + ms);
+  };
+
+  const sharesOf = (tokens: number): Share[] => [
+    ...(caps.requests ? [[caps.requests, 1] satisfies Share] : []),
+    ...(caps.tokens ? [[caps.tokens, tokens] satisfies Share] : []),
+    ...told.shares(tokens),
+    ...own.shares(now()),
+  ];
+
+  const untilFree = (tokens: number): number => {
+    const nowMs = now();
+    return sharesOf(tokens).reduce((longest, [bucket, amount]) => {
+      fill(bucket, nowMs);
+      return Math.max(longest, waitMs(bucket, amount));
+    }, pausedUntilMs - nowMs);
+  };
+
+  return {
+    send: (tokens, signal) =>
+      turn(async () => {
+        signal.throwIfAborted();
+        for (let ms = untilFree(tokens); ms > 0; ms = untilFree(tokens)) {
+          await sleep(Math.max(1, Math.min(ms, longestSleepMs)), signal);
+        }
+        for (const [bucket, amount] of sharesOf(tokens)) bucket.level -= amount;
+        order += 1;
+        tokensSoFar += tokens;
+        own.count(1, now());
+        return { order, atMs: now(), tokens, tokensSoFar };
+      }),
+    heard(sent, headers) {
+      told.hear(sent, headers, { order, tokens: tokensSoFar }, now());
+    },
+    used(sent, tokens) {
+      if (caps.tokens) caps.tokens.level += sent.tokens - tokens;
+    },
+    limited(sent, retryAfterMs) {
+      own.count(-1, now());
+      if (retryAfterMs !== null) pause(retryAfterMs);
+      const state = told.state(sent.order);
+      // Where the limits are told, a refusal now and then is chance; many mean that others draw on them as well.
+      const toleratedShare = state === 'told-before' ? 0.02 : 0;
+      if (state !== 'told-since') own.lower({ sentOrder: sent.order, order, nowMs: now(), toleratedShare });
+    },
+    pause,
+    cap({ requestsPerMinute, tokensPerMinute }) {
+      caps = {
+        requests: cappedBucket(requestsPerMinute, caps.requests, now()),
+        tokens: cappedBucket(tokensPerMinute, caps.tokens, now()),
+      };
+    },
+  };
+}
+
+type Refusal = { sentOrder: number; order: number; nowMs: number; toleratedShare: number };
+
+/** The pace that is found by trying: none until the first 429. */
+function createOwnPace() {
+  let bucket: (Bucket & { regain: number }) | null = null;
+  let cutAt = 0;
+  let beganMs: number | null = null;
+  let marks: { atMs: number; count: 1 | -1 }[] = [];
+
+  const lately = (nowMs: number, counted: 1 | -1): number =>
+    marks.reduce((total, { atMs, count }) => total + (atMs > nowMs - recentMs && count === counted ? 1 : 0), 0);
+  const refusedShare = (nowMs: number): number => lately(nowMs, -1) / Math.max(1, lately(nowMs, 1));
+
+  /** Requests per millisecond that went through lately. */
+  const throughPerMs = (nowMs: number): number => {
+    return (lately(nowMs, 1) - lately(nowMs, -1)) / Math.min(recentMs, Math.max(1000, nowMs - (beganMs ?? nowMs)));
+  };
+
+  return {
+    shares(nowMs: number): Share[] {
+      if (bucket === null) return [];
+      bucket.perMs += bucket.regain * Math.max(0, nowMs - bucket.atMs);
+      fill(bucket, nowMs);
+      return [[bucket, 1]];
+    },
+    /** A request was sent (1), or refused after all (-1). */
+    count(count: 1 | -1, nowMs: number): void {
+      beganMs ??= nowMs;
+      marks.push({ atMs: nowMs, count });
+      if (marks.length > 4096) marks = marks.filter(({ atMs }) => atMs > nowMs - recentMs);
+    },
+    /** Once per round: refusals of what was sent before the last cut say nothing new. */
+    lower({ sentOrder, order, nowMs, toleratedShare }: Refusal): void {
+      if (sentOrder <= cutAt || refusedShare(nowMs) <= toleratedShare) return;
+      cutAt = order;
+      // Few requests tell little: one refusal leaves at least half of the pace, and at first one request a second.
+      const least = Math.max(1 / minuteMs, bucket === null ? 1 / 1000 : bucket.perMs / 2);
+      const perMs = Math.max(least, Math.min(throughPerMs(nowMs), (bucket?.perMs ?? Infinity) * keptShare));
+      bucket = { perMs, most: Math.max(1, perMs * 100), level: 0, atMs: nowMs, regain: perMs * regainPerMs };
+    },
+  };
+}

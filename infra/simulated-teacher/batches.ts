@@ -1,0 +1,143 @@
+import type { IncomingMessage, ServerResponse } from 'node:http';
+import { z } from 'zod';
+import { answerRows, readInput } from './batch-rows.ts';
+import type { InputError, InputRow, NotDone } from './batch-rows.ts';
+import type { Teaching } from './chat.ts';
+import type { Files } from './files.ts';
+import { readJson, send, sendError } from './http.ts';
+import { uniform } from './teaching.ts';
+
+const CreateBatch = z.object({
+  input_file_id: z.string(),
+  endpoint: z.literal('/v1/chat/completions'),
+  completion_window: z.literal('24h'),
+  metadata: z.record(z.string(), z.string()).nullish(),
+});
+
+type Ended = {
+  status: 'completed' | 'expired' | 'cancelled';
+  at: number;
+  output: string | null;
+  error: string | null;
+};
+
+type Batch = {
+  id: string;
+  asked: z.infer<typeof CreateBatch>;
+  rows: InputRow[];
+  errors: InputError[];
+  createdAt: number;
+  /** Expires instead of completing, with about half of its rows done. */
+  expires: boolean;
+  /** Set when somebody cancelled it: what was done by then stays. */
+  cancelledAt: number | null;
+  ended: Ended | null;
+  counts: { total: number; completed: number; failed: number };
+};
+
+/** `/v1/batches`, in the shapes of the OpenAI Batch API. Nothing runs: what a batch has come to is worked out when asked. */
+export function createBatches(files: Files, teaching: Teaching, now = () => Date.now()) {
+  const batches = new Map<string, Batch>();
+  const { batchMs, batchFaults } = teaching.settings;
+
+  async function create(request: IncomingMessage, response: ServerResponse): Promise<void> {
+    const parsed = CreateBatch.safeParse(await readJson(request));
+    const text = parsed.success ? files.textOf(parsed.data.input_file_id) : undefined;
+    if (!parsed.success || text === undefined) {
+      const why = parsed.success ? `no file ${parsed.data.input_file_id}` : z.prettifyError(parsed.error);
+      sendError(response, 400, why, 'invalid_request_error');
+      return;
+    }
+    const id = `batch_simulated_${batches.size + 1}`;
+    const { rows, errors } = readInput(text, parsed.data.endpoint);
+    const expires = uniform(`expired:${id}`) < (batchFaults.expired ?? 0);
+    const counts = { total: rows.length, completed: 0, failed: 0 };
+    const more = { createdAt: now(), expires, cancelledAt: null, ended: null, counts };
+    const batch: Batch = { id, asked: parsed.data, rows, errors, ...more };
+    batches.set(id, batch);
+    send(response, 200, described(batch));
+  }
+
+  const endAs = (batch: Batch, status: Ended['status'], done: number): void => {
+    end(batch, { status, done, at: now() }, files, teaching);
+  };
+
+  /** Brings a batch to where it must be by now. */
+  function settle(batch: Batch): Batch {
+    const share = batchMs === 0 ? 1 : Math.min(1, ((batch.cancelledAt ?? now()) - batch.createdAt) / batchMs);
+    const most = Math.floor(batch.rows.length * (batch.expires ? 0.5 : 1));
+    const done = Math.min(most, Math.floor(batch.rows.length * share));
+    if (batch.ended !== null || batch.errors.length > 0) return batch;
+    if (batch.cancelledAt !== null) endAs(batch, 'cancelled', done);
+    else if (share === 1) endAs(batch, batch.expires ? 'expired' : 'completed', done);
+    else batch.counts = { ...batch.counts, completed: done };
+    return batch;
+  }
+
+  return {
+    /** Answers what is a route of batches; false when it is none. */
+    async serve(route: string, request: IncomingMessage, response: ServerResponse): Promise<boolean> {
+      if (route === 'POST /v1/batches') {
+        await create(request, response);
+        return true;
+      }
+      if (route === 'GET /v1/batches') {
+        const data = [...batches.values()].reverse().map((batch) => described(settle(batch)));
+        send(response, 200, { object: 'list', data, has_more: false });
+        return true;
+      }
+      const [, method, id, action] = /^(GET|POST) \/v1\/batches\/([^/]+)(\/cancel)?$/.exec(route) ?? [];
+      if (id === undefined || (method === 'POST') !== (action !== undefined)) return false;
+      const batch = batches.get(id);
+      if (batch === undefined) sendError(response, 404, `no batch ${id}`);
+      else {
+        // What ended before cannot be cancelled any more.
+        if (action !== undefined && settle(batch).ended === null) batch.cancelledAt = now();
+        send(response, 200, described(settle(batch)));
+      }
+      return true;
+    },
+  };
+}
+
+/** Answers what was done, says of the rest why not, and forgets the input. */
+function end(
+  batch: Batch,
+  { status, done, at }: { status: Ended['status']; done: number; at: number },
+  files: Files,
+  teaching: Teaching,
+): void {
+  const notDone: NotDone = status === 'cancelled' ? 'batch_cancelled' : 'batch_expired';
+  const { output, error } = answerRows(batch.id, batch.rows, { done, notDone }, teaching);
+  const file = (name: string, lines: string[]): string | null =>
+    lines.length === 0 ? null : files.add(`${batch.id}_${name}.jsonl`, 'batch_output', `${lines.join('\n')}\n`).id;
+  batch.counts = { total: batch.rows.length, completed: output.length, failed: error.length };
+  batch.ended = { status, at, output: file('output', output), error: file('error', error) };
+  batch.rows = [];
+}
+
+const seconds = (ms: number): number => Math.floor(ms / 1000);
+
+function described({ id, asked, errors, createdAt, ended, counts, cancelledAt }: Batch) {
+  const at = ended === null ? null : seconds(ended.at);
+  const failed = errors.length > 0;
+  return {
+    id,
+    object: 'batch',
+    ...asked,
+    metadata: asked.metadata ?? null,
+    errors: failed ? { object: 'list', data: errors } : null,
+    status: failed ? 'failed' : (ended?.status ?? 'in_progress'),
+    output_file_id: ended?.output ?? null,
+    error_file_id: ended?.error ?? null,
+    created_at: seconds(createdAt),
+    in_progress_at: failed ? null : seconds(createdAt),
+    expires_at: seconds(createdAt) + 24 * 3600,
+    failed_at: failed ? seconds(createdAt) : null,
+    completed_at: ended?.status === 'completed' ? at : null,
+    expired_at: ended?.status === 'expired' ? at : null,
+    cancelling_at: cancelledAt === null ? null : seconds(cancelledAt),
+    cancelled_at: ended?.status === 'cancelled' ? at : null,
+    request_counts: counts,
+  };
+}

@@ -1,0 +1,67 @@
+import { readdirSync, readFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { afterAll, beforeAll, expect, test } from 'vitest';
+import { startTeacherStack } from '../setup/teacher-stack.ts';
+import type { TeacherStack } from '../setup/teacher-stack.ts';
+import { sendJson, startOpenAiServer } from '../teacher/openai-server.ts';
+import { someQuestions } from '../teacher/stage.ts';
+
+const apiKey = 'sk-test-0123456789abcdefghij';
+let careless: Awaited<ReturnType<typeof startOpenAiServer>>;
+let stack: TeacherStack;
+beforeAll(async () => {
+  careless = await startOpenAiServer({
+    // Every kind of fault, each with the key in it.
+    behave: (body, response, n) => {
+      const error = { error: { message: `no luck with ${apiKey}` } };
+      if (body.messages.at(-1)?.content.includes('number 0 ') === true) return sendJson(response, 400, error);
+      if (body.messages[0]?.content === 'reject') {
+        return sendJson(response, 401, { error: { ...error.error, code: 'invalid_api_key' } });
+      }
+      if (n > 12) return false;
+      if (n % 5 === 1) return sendJson(response, 500, error);
+      if (n % 5 === 2) return sendJson(response, 429, error);
+      if (n % 5 === 3) {
+        response.socket?.destroy();
+        return true;
+      }
+      return false;
+    },
+  });
+  stack = await startTeacherStack({ baseUrl: careless.baseUrl, apiKey });
+});
+afterAll(async () => {
+  await stack.stop();
+  await careless.stop();
+});
+
+/** Every file below a folder, as one text: histories, objects, logs, records. */
+const everythingBelow = (folder: string): string =>
+  readdirSync(folder, { recursive: true, withFileTypes: true })
+    .filter((entry) => entry.isFile())
+    .map((entry) => readFileSync(join(entry.parentPath, entry.name), 'latin1'))
+    .join('\n');
+
+test('the key appears in no history, log, artefact or error', async () => {
+  const teacher = { model: 'gpt-4.1-nano', maxRetries: 12 };
+  const { asked } = await stack.run(await stack.prepare('faults', someQuestions(20), { teacher }));
+  expect(asked.report.problems).toEqual({ 'bad-request': 1 });
+  const rejected = await stack.prepare('rejected', someQuestions(5), {
+    teacher,
+    templates: { teacherSystem: 'reject' },
+  });
+  const error: unknown = await stack.run(rejected).catch((caught: unknown) => caught);
+  const histories = await Promise.all(
+    ['faults', 'rejected'].map((run) => stack.client.workflow.getHandle(run).fetchHistory()),
+  );
+  const said = error as Error & { cause?: Error & { cause?: Error } };
+  const everything = [
+    everythingBelow(stack.home),
+    JSON.stringify(histories),
+    ...[said, said.cause, said.cause?.cause].map((each) => `${each?.message ?? ''} ${each?.stack ?? ''}`),
+  ].join('\n');
+  // What is searched holds what it should: the failed row in S3 and the failure in Temporal's data base.
+  expect(everythingBelow(join(stack.home, 's3'))).toContain('no luck with [key]');
+  expect(said.cause?.cause?.message).toContain('refused (bad-key): 401 no luck with [key]');
+  expect(everything).not.toContain(apiKey);
+});

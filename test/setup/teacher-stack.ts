@@ -1,0 +1,63 @@
+import { join } from 'node:path';
+import { Client, Connection } from '@temporalio/client';
+import { DefaultLogger, NativeConnection, Runtime, Worker } from '@temporalio/worker';
+import { createS3Client } from '../../activities/store/client.ts';
+import { createStore } from '../../activities/store/store.ts';
+import { readEnvironment } from '../../config/environment.ts';
+import type { Question, TeacherResponse } from '../../domain/records.ts';
+import { startStack } from '../../infra/embedded/index.ts';
+import { liveRecord } from '../../infra/embedded/records.ts';
+import { askInput } from '../teacher/stage.ts';
+import type { AskInput, Asked } from '../teacher/stage.ts';
+import { ownStack } from './own-stack.ts';
+
+/** Temporal, S3 and the api worker as processes, as production has them, and a workflow of one teacher stage. */
+export type TeacherStack = {
+  home: string;
+  client: Client;
+  /** Writes the artefacts of a stage. */
+  prepare(run: string, questions: Question[], recipe: Record<string, unknown>): Promise<AskInput>;
+  /** @returns seconds from the start of the workflow to its result */
+  run(input: AskInput): Promise<{ asked: Asked; seconds: number }>;
+  rows(asked: Asked): Promise<TeacherResponse[]>;
+  /** Process id of the api worker. */
+  workerPid(): number;
+  stop(): Promise<void>;
+};
+
+/** @param teacher its address and the key that the worker gets */
+export async function startTeacherStack(teacher: { baseUrl: string; apiKey: string }): Promise<TeacherStack> {
+  Runtime.install({ logger: new DefaultLogger('ERROR') });
+  const { home, env, remove } = await ownStack({ OPENAI_BASE_URL: teacher.baseUrl, OPENAI_API_KEY: teacher.apiKey });
+  const stack = await startStack({ env, services: ['temporal', 's3', 'api'] });
+  const { s3, bucket } = readEnvironment(env);
+  const s3Client = createS3Client(s3);
+  const store = createStore({ client: s3Client, bucket, cacheDir: join(home, 'test-cache') });
+  const address = env['TEMPORAL_ADDRESS'] ?? '';
+  const connection = await NativeConnection.connect({ address });
+  const workflowsPath = join(import.meta.dirname, 'one-activity.ts');
+  const worker = await Worker.create({ connection, taskQueue: 'test', workflowsPath });
+  const polling = worker.run();
+  const client = new Client({ connection: await Connection.connect({ address }) });
+  return {
+    home,
+    client,
+    prepare: (run, questions, recipe) => askInput(store, recipe, { run, questions }),
+    async run(input) {
+      const startedAt = performance.now();
+      const options = { taskQueue: 'test', workflowId: input.scope.run, args: [input] };
+      const asked = (await client.workflow.execute('oneAsk', options)) as Asked;
+      return { asked, seconds: (performance.now() - startedAt) / 1000 };
+    },
+    rows: (asked) => store.rows<TeacherResponse>(asked.responses),
+    workerPid: () => liveRecord(home, 'api')?.pid ?? 0,
+    async stop() {
+      worker.shutdown();
+      await polling;
+      await Promise.all([connection.close(), client.connection.close()]);
+      s3Client.destroy();
+      await stack.stop();
+      await remove();
+    },
+  };
+}
