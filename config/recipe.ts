@@ -1,6 +1,7 @@
 import { z } from 'zod';
 import { Distributed } from './distributed.ts';
 import { Gates } from './gates.ts';
+import { Teacher } from './teacher.ts';
 import { Reliability } from './reliability.ts';
 
 /**
@@ -48,55 +49,6 @@ export const Generation = z.strictObject({
     .default(128)
     .describe('New tokens per item; what ends by this limit counts as truncated.'),
   batchSize: z.int().min(1).default(16).describe('Rows per batch.'),
-});
-
-export const Price = z.union([
-  z.literal('free').describe('Calls cost nothing (a local server).'),
-  z.strictObject({
-    inputPerMillionUsd: z.number().min(0).describe('US dollars per million input tokens.'),
-    outputPerMillionUsd: z.number().min(0).describe('US dollars per million output tokens.'),
-  }),
-]);
-
-export const Teacher = z.strictObject({
-  model: z.string().min(1).default('gpt-4.1-nano').describe('Model name at the OpenAI-compatible server.'),
-  baseUrl: z.url().optional().describe('OpenAI-compatible base URL; default: OPENAI_BASE_URL, then the official one.'),
-  temperature: z.number().min(0).max(2).default(0.3).describe('Sampling temperature of the teacher.'),
-  maxTokens: z
-    .int()
-    .min(16)
-    .default(400)
-    .describe('Most tokens per response; the reference run used 150 and truncated.'),
-  concurrency: z
-    .int()
-    .min(1)
-    .max(512)
-    .default(16)
-    .describe('Most requests in flight at once; fewer where the provider answers 429.'),
-  requestsPerMinute: z
-    .number()
-    .min(1)
-    .optional()
-    .describe('Most requests per minute to the model, by all api workers together; default: what the provider tells.'),
-  tokensPerMinute: z
-    .number()
-    .min(1)
-    .optional()
-    .describe('Most tokens per minute, in and out, by all api workers together; default: what the provider tells.'),
-  timeoutSeconds: z
-    .number()
-    .positive()
-    .default(120)
-    .describe('A request that takes longer is given up and made again.'),
-  maxRetries: z.int().min(0).max(20).default(6).describe('Retries per request on 429, 5xx and network errors.'),
-  price: Price.optional().describe('Price of the model; needed for a model that the price table does not know.'),
-  simulated: z
-    .strictObject({
-      errorRateYes: share.default(0.571).describe('Share of wrong answers where the truth is yes.'),
-      errorRateNo: share.default(0.101).describe('Share of wrong answers where the truth is no.'),
-    })
-    .optional()
-    .describe('How the simulated teacher errs when no key is set; ignored by a real one.'),
 });
 
 const TargetModules = z
