@@ -46,6 +46,8 @@ export type PhaseAttempt = {
   stepsRedone: number;
   losses: number;
   evidence: GateEvidence | null;
+  /** What the gate showed before it was extended, oldest first. */
+  earlierEvidence?: GateEvidence[];
   outcome: 'promoted' | 'promoted-by-override' | 'rejected' | 'pending';
 };
 
