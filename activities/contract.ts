@@ -61,7 +61,21 @@ export type OrchestratorActivities = {
     /** Of the phase's training; absent = its course is not diagnosed. */
     metrics?: ArtefactRef;
     fixesLeft: number;
+    /** How often this gate may be judged, extensions counted; default 1. */
+    looks?: number;
+    /** Held-out questions that an extension may still evaluate; default 0. */
+    questionsLeft?: number;
   }): Promise<GateEvidence>;
+  /** `items` held-out questions that were not evaluated yet, as a file of their own. */
+  extendEvaluation(input: {
+    scope: Scope;
+    recipe: Recipe;
+    evaluated: ArtefactRef;
+    items: number;
+    name: string;
+  }): Promise<ArtefactRef>;
+  /** The rows of several artefacts as one. */
+  joinRows(input: { scope: Scope; name: string; parts: ArtefactRef[] }): Promise<ArtefactRef>;
   /** Posts one signed notice about a gate that waits. */
   notifyGate(input: { url: string; secretEnv: string; notice: GateNotice }): Promise<void>;
   /** Writes the state of the run to S3 after every phase, so that another run can start from it. */

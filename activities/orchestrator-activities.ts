@@ -3,6 +3,7 @@ import type { Environment } from '../config/overrides.ts';
 import type { Surroundings } from '../config/environment.ts';
 import type { OrchestratorActivities } from './contract.ts';
 import { createCorpusActivities } from './corpora/build-corpora.ts';
+import { createExtendEvaluation, createJoinRows } from './datasets/extend-evaluation.ts';
 import { createPrepareData } from './datasets/prepare-data.ts';
 import { createJudgeGate } from './gates/judge-gate.ts';
 import { createNotifyGate } from './gates/notify-gate.ts';
@@ -20,6 +21,8 @@ export type OrchestratorDeps = { store: Store; s3: S3Client; surroundings: Surro
 export const createOrchestratorActivities = (deps: OrchestratorDeps): Omit<OrchestratorActivities, 'writeReport'> => ({
   resolveRecipe: createResolveRecipe(deps),
   prepareData: createPrepareData(deps.store, deps),
+  extendEvaluation: createExtendEvaluation(deps.store, deps),
+  joinRows: createJoinRows(deps.store),
   judgeGate: createJudgeGate(deps.store),
   notifyGate: createNotifyGate(deps.environment, () => new Date()),
   ...createCorpusActivities(deps.store),

@@ -8,7 +8,7 @@ import { templateProblems } from './templates.ts';
  */
 
 export const gateNames: readonly GateName[] = ['A', 'B', 'C'];
-export const choices: readonly Choice[] = ['approve', 'retry', 'fix', 'skip', 'redesign', 'abort'];
+export const choices: readonly Choice[] = ['approve', 'retry', 'fix', 'skip', 'redesign', 'extend', 'abort'];
 
 type Fields = Record<string, unknown>;
 /** A sentence about what is wrong, or null. */

@@ -2,7 +2,14 @@ import { canonicalJson } from './canonical.ts';
 import type { Sha256 } from './canonical.ts';
 import { gateOptions } from './decisions.ts';
 import { diagnose } from './diagnosis.ts';
-import type { EvidenceParts, GateCriterion, GateEvidence, GateName } from './gate-types.ts';
+import type {
+  CriterionVerdict,
+  EvidenceParts,
+  Extension,
+  GateCriterion,
+  GateEvidence,
+  GateName,
+} from './gate-types.ts';
 import { judgeCriteria, overallVerdict } from './gate-verdict.ts';
 import { invalid } from './invalid.ts';
 import type { DataReport, EvaluatedItem, EvaluationSummary } from './records.ts';
@@ -39,6 +46,10 @@ export type GateInput = {
   recipeDigest: string;
   phaseB: RemediableRecipe['phaseB'];
   fixesLeft: number;
+  /** How often this gate may be judged, extensions counted; each look spends an equal part of the error. Default 1. */
+  looks?: number | undefined;
+  /** Held-out questions that an extension may still evaluate. */
+  questionsLeft?: number | undefined;
 };
 
 /** Counts in a summary must be those of its items, or the evidence would show one thing and judge another. */
@@ -58,7 +69,7 @@ const evidenceParts = (input: GateInput, evaluations: readonly EvaluationSummary
   attempt: input.attempt,
   adapter: input.adapterSha256,
   prompts: input.trainedTemplateDigest,
-  criteria: sha256(canonicalJson(input.criteria)),
+  criteria: sha256(canonicalJson({ criteria: input.criteria, looks: input.looks ?? 1 })),
   recipe: input.recipeDigest,
   evaluations: Object.fromEntries(
     evaluations.map(({ name, items, templateDigest, adapterSha256 }) => [
@@ -67,6 +78,15 @@ const evidenceParts = (input: GateInput, evaluations: readonly EvaluationSummary
     ]),
   ),
 });
+
+/** As many items as the criteria call for that are open; all that are left where more items alone settle nothing. */
+function extensionOf(criteria: readonly CriterionVerdict[], left: number): Extension | undefined {
+  if (left === 0) return undefined;
+  const open = criteria.filter(({ verdict }) => verdict === 'inconclusive');
+  const wanted = open.map(({ settledBy, n }) => (settledBy ? settledBy - n : Infinity));
+  const most = Math.max(...wanted);
+  return { items: Math.min(left, most), left, settles: most <= left };
+}
 
 /**
  * Everything a person sees before deciding: verdicts, diagnosis, options, recommendation, digest.
@@ -81,13 +101,15 @@ export function gateEvidence(input: GateInput, sha256: Sha256): GateEvidence {
   withRole.forEach(checkCounts);
   const summaries = [...withRole.map(({ summary }) => summary), ...(input.others ?? [])];
   const evaluations = [...new Map(summaries.map((summary) => [summary.name, summary])).values()];
-  const criteria = judgeCriteria(input.criteria, {
+  const roles = {
     candidate: candidate.items,
     phaseA: phaseA?.items,
     phaseB: phaseB?.items,
     noDraft: noDraft?.items,
-  });
+  };
+  const criteria = judgeCriteria(input.criteria, roles, input.looks);
   const verdict = overallVerdict(criteria);
+  const extension = verdict === 'inconclusive' ? extensionOf(criteria, input.questionsLeft ?? 0) : undefined;
   const diagnosis = diagnose({
     gate: input.gate,
     candidate: candidate.items,
@@ -108,8 +130,16 @@ export function gateEvidence(input: GateInput, sha256: Sha256): GateEvidence {
     criteria,
     diagnosis,
     evaluations,
-    options: [...gateOptions[input.gate]],
-    recommendation: recommend({ gate: input.gate, verdict, criteria, diagnosis, fixesLeft: input.fixesLeft }),
+    options: [...gateOptions[input.gate], ...(extension ? (['extend'] as const) : [])],
+    ...(extension ? { extension } : {}),
+    recommendation: recommend({
+      gate: input.gate,
+      verdict,
+      criteria,
+      diagnosis,
+      extension,
+      fixesLeft: input.fixesLeft,
+    }),
     digest: sha256(canonicalJson(parts)),
     parts,
   };

@@ -4,7 +4,7 @@ import type { EvaluationSummary, PhaseName } from './records.ts';
 
 export type GateName = PhaseName;
 export type Verdict = 'pass' | 'fail' | 'inconclusive';
-export type Choice = 'approve' | 'retry' | 'fix' | 'skip' | 'redesign' | 'abort';
+export type Choice = 'approve' | 'retry' | 'fix' | 'skip' | 'redesign' | 'extend' | 'abort';
 export type Policy = 'manual' | 'auto' | 'recommended';
 export type GateMetric = 'accuracy' | 'gain' | 'ablation-gain' | 'parsable';
 
@@ -37,6 +37,8 @@ export type CriterionVerdict = {
   p: number | null;
   /** `p` adjusted by Holm over the criteria of the gate. */
   pHolm?: number | null;
+  /** Items that would settle an inconclusive criterion, those evaluated included; null = none would. */
+  settledBy?: number | null;
   /** Smallest effect (fraction) that this n would have shown with 80 % power. */
   detectable: number;
   /** One sentence for people: `59.4 % (408/687), 95 % interval 55.7–63.0 %, asked ≥ 60 %: inconclusive`. */
@@ -78,6 +80,9 @@ export type Remedies = {
 
 export type Recommendation = { choice: Choice; remedies?: Remedies; reason: string };
 
+/** What `extend` would evaluate: `items` of the `left` held-out questions; `settles` = as many as are called for. */
+export type Extension = { items: number; left: number; settles: boolean };
+
 /** What a digest of evidence is made of, so that a decision on other evidence can be told what changed. All sha256. */
 export type EvidenceParts = {
   gate: GateName;
@@ -99,6 +104,8 @@ export type GateEvidence = {
   diagnosis: Finding[];
   evaluations: EvaluationSummary[];
   options: Choice[];
+  /** Where `extend` is among the options. */
+  extension?: Extension;
   recommendation: Recommendation;
   digest: string;
   parts?: EvidenceParts;

@@ -2,7 +2,7 @@ import { figure, percentRange, points, pointsRange, pointsThreshold, share, thre
 import type { CriterionVerdict, GateCriterion, Verdict } from './gate-types.ts';
 import { invalid } from './invalid.ts';
 import type { Answer, EvaluatedItem } from './records.ts';
-import { ruleGain, ruleShare, verdictOf } from './rulings.ts';
+import { levelOf, ruleGain, ruleShare, verdictOf } from './rulings.ts';
 import type { Asked, Ruling } from './rulings.ts';
 import {
   binomialP,
@@ -59,8 +59,12 @@ export function alwaysMajority(items: readonly EvaluatedItem[]): {
   return { answer, items: items.map(({ id, truth }) => ({ id, correct: truth === answer })) };
 }
 
-const settling = (verdict: Verdict, needed: number | null, n: number): string =>
-  verdict === 'inconclusive' && needed !== null ? `; about ${Math.max(needed, n + 1)} items would settle it` : '';
+const settling = ({ verdict }: Ruling, needed: number | null, n: number): number | null =>
+  verdict === 'inconclusive' && needed !== null ? Math.max(needed, n + 1) : null;
+/** Two-sided confidence that one look has to reach. */
+const plannedFor = (asked: Asked): number => 1 - 2 * levelOf(asked);
+const settlingText = (settledBy: number | null): string =>
+  settledBy === null ? '' : `; about ${settledBy} items would settle it`;
 
 const interval = (confidence: number): string => `${threshold(confidence)} interval`;
 
@@ -88,15 +92,16 @@ function judgeShare(asked: Asked, criterion: GateCriterion, successes: number, n
   const ruling = ruleShare(successes, n, asked);
   const { verdict, interval: found } = ruling;
   const measured = `${metric === 'accuracy' ? '' : `${metric} `}${share(successes, n)}, ${interval(confidence)} ${percentRange(found.low, found.high)}`;
-  const needed = itemsForShare(found.estimate, atLeast, confidence);
+  const settledBy = settling(ruling, itemsForShare(found.estimate, atLeast, plannedFor(asked)), n);
   return {
     criterion,
     ...judged(ruling),
     n,
     counts: { successes },
     p: binomialP(successes, n, atLeast),
+    settledBy,
     detectable: detectableShare(n, atLeast, confidence),
-    text: `${measured}, asked ≥ ${threshold(atLeast)}: ${verdict}${disagreement(ruling, atLeast)}${settling(verdict, needed, n)}`,
+    text: `${measured}, asked ≥ ${threshold(atLeast)}: ${verdict}${disagreement(ruling, atLeast)}${settlingText(settledBy)}`,
   };
 }
 
@@ -114,15 +119,16 @@ function judgeGain(
   const { verdict, interval: found } = ruling;
   const right = (items: Side['items']): string => share(items.filter(({ correct }) => correct).length, items.length);
   const measured = `${right(candidate)} against ${right(other.items)} ${other.name}: ${points(found.estimate)}, ${interval(confidence)} ${pointsRange(found.low, found.high)}`;
-  const needed = itemsForGain(counts, atLeast, confidence);
+  const settledBy = settling(ruling, itemsForGain(counts, atLeast, plannedFor(asked)), counts.n);
   return {
     criterion,
     ...judged(ruling),
     n: counts.n,
     counts: { onlyNew: counts.onlyNew, onlyOld: counts.onlyOld },
     p: mcnemarP(counts),
+    settledBy,
     detectable: detectableGain(counts, confidence),
-    text: `${measured}, asked ≥ ${pointsThreshold(atLeast)}: ${verdict}${disagreement(ruling, atLeast)}${settling(verdict, needed, counts.n)}`,
+    text: `${measured}, asked ≥ ${pointsThreshold(atLeast)}: ${verdict}${disagreement(ruling, atLeast)}${settlingText(settledBy)}`,
   };
 }
 

@@ -51,6 +51,8 @@ export type PhaseAttempt = {
   /** Why the adapter is not bit for bit that of a training which nothing interrupted; absent = it is. */
   inexact?: string | undefined;
   evidence: GateEvidence | null;
+  /** What the gate showed before it was extended, oldest first. */
+  earlierEvidence?: GateEvidence[];
   outcome: 'promoted' | 'promoted-by-override' | 'rejected' | 'pending';
 };
 

@@ -1,4 +1,12 @@
-import type { CriterionVerdict, Finding, GateName, Recommendation, Remedies, Verdict } from './gate-types.ts';
+import type {
+  CriterionVerdict,
+  Extension,
+  Finding,
+  GateName,
+  Recommendation,
+  Remedies,
+  Verdict,
+} from './gate-types.ts';
 import { mergeRemedies } from './remedies.ts';
 
 export type RecommendationInput = {
@@ -6,6 +14,8 @@ export type RecommendationInput = {
   verdict: Verdict;
   criteria: readonly CriterionVerdict[];
   diagnosis: readonly Finding[];
+  /** What `extend` would evaluate, where the gate offers it. */
+  extension?: Extension | undefined;
   /** How many repetitions of the phase are still allowed. */
   fixesLeft: number;
 };
@@ -57,13 +67,18 @@ function afterC({ verdict, criteria, fixesLeft }: RecommendationInput): Recommen
 }
 
 /**
- * What the evidence calls for. A passed gate: approve. Gate A: abort when the student is no better than the most
+ * What the evidence calls for. A passed gate: approve. Inconclusive, and the questions left settle it: extend. Gate A: abort when the student is no better than the most
  * frequent answer, else retry while it may. Gate B: fix with the merged remedies of the causes found; skip when no
  * repetition is left or nothing found can be mended. Gate C: retry what is inconclusive, abort what failed. Approving
  * what did not pass is never recommended.
  */
 export function recommend(input: RecommendationInput): Recommendation {
   if (input.verdict === 'pass') return { choice: 'approve', reason: 'Every criterion passed.' };
+  if (input.extension?.settles)
+    return {
+      choice: 'extend',
+      reason: `Inconclusive, and ${input.extension.items} more held-out questions should settle it: ${obstacle(input.criteria)}.`,
+    };
   if (input.gate === 'A') return afterA(input);
   return input.gate === 'B' ? afterB(input) : afterC(input);
 }

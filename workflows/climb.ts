@@ -10,6 +10,7 @@ import type { PhaseInput, PhaseResult } from './phases/phase.ts';
 import { phaseA } from './phases/phase-a.ts';
 import { phaseB } from './phases/phase-b.ts';
 import { phaseC } from './phases/phase-c.ts';
+import { extendEvaluations, questionsLeft } from './extend.ts';
 import { enter } from './programme.ts';
 import { orchestrator } from './tasks.ts';
 
@@ -32,9 +33,8 @@ export async function climb(
   for (let attempt = 1; ; attempt += 1) {
     enter(state, `phase${phase}`);
     const record = await runPhase(state, { phase, attempt, recipe: attemptRecipe, remedies: remedies ?? null });
-    const evidence = await holdGate(state, record, attemptRecipe, recipe.gates.maxFixes - attempt + 1);
-    await orchestrator.saveState({ state });
-    const decision = await gatekeeper.decide(evidence, recipe.gates);
+    const fixesLeft = recipe.gates.maxFixes - attempt + 1;
+    const { evidence, decision } = await settle(state, gatekeeper, record, { recipe, attemptRecipe, fixesLeft });
     if (decision.choice === 'approve') return promote(state, record, decision);
     record.outcome = 'rejected';
     if (decision.choice === 'skip') return true;
@@ -63,11 +63,35 @@ async function runPhase(state: ProgrammeState, attempt: Attempt): Promise<PhaseA
   return result.attempt;
 }
 
+type Held = { recipe: Recipe; attemptRecipe: Recipe; fixesLeft: number };
+
+/** Holds the gate, again on more items each time that is decided, until something else is. */
+async function settle(
+  state: ProgrammeState,
+  gatekeeper: Gatekeeper,
+  record: PhaseAttempt,
+  { recipe, attemptRecipe, fixesLeft }: Held,
+): Promise<{ evidence: GateEvidence; decision: Decision }> {
+  // Fixed before the first look, since each spends its part of the error.
+  const extensions = questionsLeft(state) > 0 ? recipe.gates.maxExtensions : 0;
+  for (let extension = 0; ; extension += 1) {
+    const left = extension < extensions ? questionsLeft(state) : 0;
+    const looks = { looks: extensions + 1, questionsLeft: left };
+    const evidence = await holdGate(state, record, attemptRecipe, { fixesLeft, ...looks });
+    await orchestrator.saveState({ state });
+    const decision = await gatekeeper.decide(evidence, recipe.gates);
+    if (decision.choice !== 'extend') return { evidence, decision };
+    record.earlierEvidence = [...(record.earlierEvidence ?? []), evidence];
+    const name = `${record.phase}${record.attempt}-extension-${extension + 1}`;
+    await extendEvaluations(state, record, recipe, evidence.extension?.items ?? left, name);
+  }
+}
+
 async function holdGate(
   state: ProgrammeState,
   record: PhaseAttempt,
   recipe: Recipe,
-  fixesLeft: number,
+  limits: { fixesLeft: number; looks: number; questionsLeft: number },
 ): Promise<GateEvidence> {
   const promoted = state.phases.filter((attempt) => attempt.outcome.startsWith('promoted'));
   record.evidence = await orchestrator.judgeGate({
@@ -80,7 +104,7 @@ async function holdGate(
     trainedTemplateDigest: record.templateDigest,
     adapter: record.adapter,
     metrics: record.metrics,
-    fixesLeft,
+    ...limits,
   });
   return record.evidence;
 }

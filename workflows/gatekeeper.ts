@@ -32,7 +32,8 @@ export function createGatekeeper(state: ProgrammeState): Gatekeeper {
     return decision;
   };
 
-  const seen = (): GateEvidence[] => state.phases.flatMap(({ evidence }) => (evidence === null ? [] : [evidence]));
+  const seen = (): GateEvidence[] =>
+    state.phases.flatMap(({ evidence, earlierEvidence = [] }) => [...earlierEvidence, ...(evidence ? [evidence] : [])]);
   const rule = (input: DecisionInput, source: Decision['source']): Decision => judge(open, input, source, seen());
 
   setHandler(decideSignal, (raw) => {

@@ -32,6 +32,8 @@ export const createJudgeGate =
     adapter,
     metrics,
     fixesLeft,
+    looks,
+    questionsLeft,
   }) => {
     const byName = new Map(evaluations.map((evaluation) => [evaluation.name, evaluation]));
     const load = async (name: EvaluationName | undefined): Promise<Evaluated | undefined> => {
@@ -67,6 +69,8 @@ export const createJudgeGate =
         recipeDigest: sha256(canonicalJson(recipe)),
         phaseB: recipe.phaseB,
         fixesLeft,
+        looks,
+        questionsLeft,
       },
       sha256,
     );

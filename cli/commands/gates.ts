@@ -9,7 +9,7 @@ import { printJson, printLines, withProgrammes } from './command.ts';
 import type { AddCommand } from './command.ts';
 import { collect, gateOf, jsonOption, oneOf } from './options.ts';
 
-const choices: readonly Choice[] = ['approve', 'retry', 'fix', 'skip', 'redesign', 'abort'];
+const choices: readonly Choice[] = ['approve', 'retry', 'fix', 'skip', 'redesign', 'extend', 'abort'];
 
 /** `ratchet gates`: evidence of the gate that waits, and what was decided before. */
 export const addGates: AddCommand = (program, context, exit) => {

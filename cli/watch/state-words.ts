@@ -28,7 +28,7 @@ export const decisionOf = (
   state: ProgrammeState,
   { phase, attempt }: Pick<PhaseAttempt, 'phase' | 'attempt'>,
 ): Decision | undefined =>
-  state.decisions.find((decision) => decision.accepted && decision.gate === phase && decision.attempt === attempt);
+  state.decisions.findLast((decision) => decision.accepted && decision.gate === phase && decision.attempt === attempt);
 
 /** `fix (balance upsample) by Ada`; an override says so. */
 export function decisionWords(decision: Decision): string {

@@ -46,7 +46,7 @@ describe('parseDecision', () => {
     [null, 'the decision must be an object'],
     [[], 'the decision must be an object'],
     [{}, 'gate must be one of A, B, C, is missing'],
-    [{ gate: 'B' }, 'choice must be one of approve, retry, fix, skip, redesign, abort, is missing'],
+    [{ gate: 'B' }, 'choice must be one of approve, retry, fix, skip, redesign, extend, abort, is missing'],
     [{ gate: 'D', choice: 'fix' }, 'gate must be one of A, B, C, is "D"'],
     [{ gate: 'B', choice: 'aprove' }, 'is "aprove"; did you mean approve?'],
     [{ gate: 'B', choice: 'fix', remedy: {} }, 'the decision has an unknown field remedy; did you mean remedies?'],

@@ -92,6 +92,39 @@ describe('digest', () => {
   });
 });
 
+describe('extension', () => {
+  const close = evaluation(
+    'B1/direct',
+    evaluated({ yes: 321, no: 366, rightYes: 190, rightNo: 290, offset: 60 }),
+    'answer',
+  );
+  const evaluations = { ...failedB.evaluations, candidate: close, direct: close };
+  const judged = (questionsLeft: number, more: Partial<GateInput> = {}) =>
+    gateEvidence({ ...failedB, evaluations, questionsLeft, looks: 2, ...more }, sha256);
+  it('is offered and recommended where the questions left settle what is open', () => {
+    const evidence = judged(20_000);
+    expect(evidence.verdict).toBe('inconclusive');
+    const needed = (evidence.criteria[0]?.settledBy ?? 0) - 687;
+    expect(evidence.extension).toEqual({ items: needed, left: 20_000, settles: true });
+    expect(evidence.options.at(-1)).toBe('extend');
+    expect(evidence.recommendation.choice).toBe('extend');
+    expect(evidence.recommendation.reason).toContain(`${needed} more held-out questions should settle it`);
+  });
+  it('takes what is left where that may not do, and then is not what is recommended', () => {
+    const evidence = judged(50);
+    expect(evidence.extension).toEqual({ items: 50, left: 50, settles: false });
+    expect(evidence.recommendation.choice).not.toBe('extend');
+  });
+  it('is not offered without questions left, nor where the gate is clear', () => {
+    expect(judged(0).options).not.toContain('extend');
+    expect(gateEvidence({ ...failedB, questionsLeft: 50 }, sha256).options).not.toContain('extend');
+  });
+  it('a plan with more looks is other evidence: each must reach more', () => {
+    expect(judged(50, { looks: 1 }).digest).not.toBe(judged(50).digest);
+    expect(judged(50).criteria[0]?.exact?.level).toBeCloseTo(0.0125, 12);
+  });
+});
+
 it('forgetting is judged against the model before, where that was asked directly', () => {
   const withControl = { ...failedB, evaluations: { ...failedB.evaluations, control: phaseA } };
   const forgotten = gateEvidence(withControl, sha256).diagnosis.find(({ cause }) => cause === 'forgetting');

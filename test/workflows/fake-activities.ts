@@ -16,8 +16,13 @@ import type { ArtefactRef, DataReport, EvaluationSummary } from '../../domain/re
  */
 export type Script = {
   recipe?: Record<string, unknown>;
-  /** Verdict and recommendation per gate and attempt, `B2` for the second attempt at Phase B. Default: pass. */
+  /**
+   * Verdict and recommendation per gate and attempt, `B2` for the second attempt at Phase B, `B2+1` for its gate after an
+   * extension. Default: pass.
+   */
   gates?: Record<string, { verdict: Verdict; recommendation?: Recommendation }>;
+  /** What `prepareData` answers; default: nothing was held out beyond what is evaluated. */
+  dataReport?: DataReport;
   /** Runs instead of a training; may throw. */
   onTrain?: (name: string) => Promise<void> | void;
   /** Runs when a gate's notice is posted; may throw. */
@@ -95,7 +100,7 @@ export function fakeActivities(script: Script = {}) {
     },
     prepareData: async (input) => (
       log('prepareData', input),
-      { train: ref('train'), evaluation: ref('evaluation'), report: noSteps }
+      { train: ref('train'), evaluation: ref('evaluation'), report: script.dataReport ?? noSteps }
     ),
     buildAnswerCorpus: async (input) => (
       log('buildAnswerCorpus', input),
@@ -111,8 +116,14 @@ export function fakeActivities(script: Script = {}) {
     ),
     judgeGate: async (input) => {
       log('judgeGate', input);
-      const name = `${input.gate}${input.scope.attempt}`;
+      const attempt = `${input.gate}${input.scope.attempt}`;
+      const looked = calls.filter(
+        ({ activity, input: { gate, scope } }) =>
+          activity === 'judgeGate' && `${String(gate)}${(scope as { attempt: number }).attempt}` === attempt,
+      ).length;
+      const name = looked === 1 ? attempt : `${attempt}+${looked - 1}`;
       const { verdict, recommendation } = script.gates?.[name] ?? { verdict: 'pass' as const };
+      const extensible = verdict === 'inconclusive' && (input.questionsLeft ?? 0) > 0;
       const evidence: GateEvidence = {
         gate: input.gate,
         attempt: input.scope.attempt,
@@ -120,9 +131,11 @@ export function fakeActivities(script: Script = {}) {
         criteria: [],
         diagnosis: [],
         evaluations: input.evaluations,
-        options: [...options[input.gate]],
+        options: [...options[input.gate], ...(extensible ? (['extend'] as const) : [])],
+        ...(extensible ? { extension: { items: 5, left: input.questionsLeft ?? 0, settles: true } } : {}),
         recommendation: recommendation ?? { choice: 'approve', reason: 'passed' },
-        digest: `digest-${name}`,
+        // No digest is the beginning of another: a shortened one would name both.
+        digest: `digest-${looked === 1 ? '' : 'again-'}${attempt}`,
         parts: {
           gate: input.gate,
           attempt: input.scope.attempt,
@@ -130,11 +143,19 @@ export function fakeActivities(script: Script = {}) {
           prompts: 'template',
           criteria: 'criteria',
           recipe: 'recipe',
-          evaluations: {},
+          evaluations: Object.fromEntries(input.evaluations.map(({ name: of, items }) => [of, items.sha256])),
         },
       };
       return evidence;
     },
+    extendEvaluation: async (input) => (log('extendEvaluation', input), ref(input.name, input.items)),
+    joinRows: async (input) => (
+      log('joinRows', input),
+      ref(
+        input.name,
+        input.parts.reduce((rows, part) => rows + part.rows, 0),
+      )
+    ),
     notifyGate: async (input) => {
       log('notifyGate', input);
       await script.onNotice?.();

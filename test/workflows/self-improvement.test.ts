@@ -1,6 +1,5 @@
 import { ApplicationFailure, WorkflowFailedError, WorkflowUpdateFailedError } from '@temporalio/client';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
-import { createProgrammes } from '../../cli/temporal/programmes.ts';
 import { decideSignal, decideUpdate, refusalSignal } from '../../workflows/messages.ts';
 import { trainUntilCancelled } from './fake-activities.ts';
 import { approve, gates, startHarness, status, untilGate } from './programme-harness.ts';
@@ -149,73 +148,12 @@ describe('decisions', () => {
     });
   });
 
-  test('a decision on stale evidence is refused with the difference: by signal, Update and command', async () => {
-    const recipe = { gates: { policy: 'manual' } };
-    await harness.scenario({ recipe, gates: { A1: { verdict: 'fail' }, A2: { verdict: 'fail' } } }, async (run) => {
-      await untilGate(run, 'A');
-      await run.signal(decideSignal, { gate: 'A', choice: 'retry' });
-      await untilGate(run, 'A', 2);
-      const stale = { gate: 'A', choice: 'abort', evidence: 'digest-A1' } as const;
-      const difference = 'digest-A2 (since then changed: attempt (1, now 2), adapter)';
-
-      await run.signal(decideSignal, stale);
-      await expect.poll(async () => (await status(run)).decisions.length).toBe(2);
-      expect((await status(run)).decisions[1]?.refusal).toContain(difference);
-
-      const update = await run.executeUpdate(decideUpdate, { args: [stale] }).catch((error: unknown) => error);
-      expect((update as WorkflowUpdateFailedError).cause?.message).toContain(difference);
-
-      const programmes = createProgrammes(harness.client, () => Promise.resolve());
-      await expect(programmes.decide(run.workflowId, stale)).rejects.toThrow(difference);
-      await expect.poll(async () => (await status(run)).decisions.length).toBe(3);
-      expect(await status(run)).toMatchObject({
-        waiting: 'A',
-        decisions: [{}, { accepted: false }, { accepted: false }],
-      });
-      await programmes.decide(run.workflowId, { ...stale, evidence: 'digest-A2' });
-      expect(await run.result()).toMatchObject({ stage: 'stopped' });
-    });
-  });
-
   test('auto goes on by itself after a pass and waits otherwise; a deadline takes the recommendation', async () => {
     const recipe = { gates: { policy: 'auto', timing: { deadlineMinutes: 0.01 } } };
     const abort = { verdict: 'inconclusive', recommendation: { choice: 'abort', reason: 'too few' } } as const;
     await harness.scenario({ recipe, gates: { B1: abort } }, async (run) => {
       expect(await run.result()).toMatchObject({ stage: 'stopped' });
       expect((await status(run)).decisions.map(({ source }) => source)).toEqual(['policy', 'deadline']);
-    });
-  });
-
-  test('a gate that waits tells its webhook: opened, reminders, escalations, the deadline; a deaf one changes nothing', async () => {
-    const webhook = { url: 'http://one.test/', escalationUrl: 'http://two.test/', escalateAfterReminders: 1 };
-    const recipe = { gates: { timing: { remindAfterMinutes: 0.002, deadlineMinutes: 0.02 }, webhook } };
-    const abort = { verdict: 'fail', recommendation: { choice: 'abort', reason: 'no better' } } as const;
-    const onNotice = () => {
-      throw ApplicationFailure.create({ type: 'WebhookRefused', message: 'deaf' });
-    };
-    await harness.scenario({ recipe, gates: { A1: abort }, onNotice }, async (run, { calls }) => {
-      expect(await run.result()).toMatchObject({ stage: 'stopped' });
-      const notices = calls.filter(({ activity }) => activity === 'notifyGate').map(({ input }) => input);
-      // Of what is posted at the very end the run waits for nothing.
-      expect(notices.slice(0, 3)).toMatchObject([
-        {
-          url: webhook.url,
-          secretEnv: 'RATCHET_WEBHOOK_SECRET',
-          notice: {
-            run: run.workflowId,
-            gate: 'A',
-            attempt: 1,
-            verdict: 'fail',
-            evidence: 'digest-A1',
-            options: ['approve', 'retry', 'abort'],
-            recommended: 'abort',
-            kind: 'opened',
-            reminder: 0,
-          },
-        },
-        { url: webhook.url, notice: { kind: 'reminder', reminder: 1 } },
-        { url: webhook.escalationUrl, notice: { kind: 'escalation', reminder: 2 } },
-      ]);
     });
   });
 
