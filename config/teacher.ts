@@ -39,8 +39,8 @@ export const Teacher = z.strictObject({
   timeoutSeconds: z
     .number()
     .positive()
-    .default(120)
-    .describe('A request that takes longer is given up and made again.'),
+    .optional()
+    .describe('A request that takes longer is given up and made again; default: 120.'),
   maxRetries: z.int().min(0).max(20).default(6).describe('Retries per request on 429, 5xx and network errors.'),
   price: Price.optional().describe('Price of the model; needed for a model that the price table does not know.'),
   simulated: z

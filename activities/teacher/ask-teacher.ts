@@ -62,9 +62,9 @@ export const createAskTeacher = ({ store, openai }: TeacherDeps): ApiActivities[
       // What this stage paid before it was lost counts against the cap like what it pays now.
       const own = known.reduce((sum, stored) => sum + (stored?.paidBy === payer ? stored.costUsd : 0), 0);
       const ledger = createLedger(recipe.budget.capUsd, before + own);
-      const { maxTokens, concurrency, maxRetries, timeoutSeconds } = teacher;
+      const { maxTokens, concurrency, maxRetries } = teacher;
       const { outageMinutes } = Reliability.parse(recipe.reliability);
-      const line = { connection, window: createWindow(concurrency), pace, timeoutMs: timeoutSeconds * 1000, signal };
+      const line = { connection, window: createWindow(concurrency), pace, signal };
       const stage: Stage = { store, line, simulated, price, maxTokens, ledger, journal, payer, outageMinutes };
       const { advance } = progress;
       const answered = await askAll(stage, requests, known, { concurrency, maxRetries, advance });

@@ -11,7 +11,6 @@ export type Line = {
   connection: TeacherConnection;
   window: Window;
   pace: Pace;
-  timeoutMs: number;
   signal: AbortSignal;
 };
 
@@ -42,7 +41,7 @@ export async function call(line: Line, request: TeacherRequest): Promise<Called>
 }
 
 async function send(
-  { connection, pace, timeoutMs, signal }: Line,
+  { connection, pace, signal }: Line,
   { body }: TeacherRequest,
   sent: Sent,
 ): Promise<{ completion: OpenAI.ChatCompletion } | { fault: CallFault }> {
@@ -51,7 +50,7 @@ async function send(
   const giveUp = (): void => {
     deadline.abort();
   };
-  const timer = setTimeout(giveUp, timeoutMs);
+  const timer = setTimeout(giveUp, connection.timeoutMs);
   signal.addEventListener('abort', giveUp);
   try {
     const { data, response } = await connection.client.chat.completions

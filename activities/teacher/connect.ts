@@ -4,9 +4,14 @@ import { failure } from '../failure.ts';
 import type { Recipe } from '../../config/recipe.ts';
 import { simulatedOwner } from './simulated.ts';
 
+/** Recipes that were resolved by older versions do not say it. */
+const usualTimeoutSeconds = 120;
+
 /** The teacher's server as a client sees it. */
 export type TeacherConnection = {
   client: OpenAI;
+  /** For a whole answer, body included. */
+  timeoutMs: number;
   /** For messages: `api.openai.com`. */
   host: string;
   /** OpenAI itself; others know the older name of the token limit, and not all of them the newer. */
@@ -31,15 +36,16 @@ export function connectTeacher(openai: Surroundings['openai'], teacher: Recipe['
   }
   // Local servers want no key, but the client does.
   const apiKey = openai.apiKey ?? 'none';
+  const timeoutMs = (teacher.timeoutSeconds ?? usualTimeoutSeconds) * 1000;
   const client = new OpenAI({
     apiKey,
     baseURL: baseURL ?? 'https://api.openai.com/v1',
     maxRetries: 0,
-    timeout: teacher.timeoutSeconds * 1000,
+    timeout: timeoutMs,
   });
   const { host } = new URL(client.baseURL);
   const redact = (text: string): string => (apiKey.length < 8 ? text : text.replaceAll(apiKey, '[key]'));
-  return { client, host, official: host === 'api.openai.com', redact };
+  return { client, timeoutMs, host, official: host === 'api.openai.com', redact };
 }
 
 /** What a server says of itself. `models` is null where it does not list them. */

@@ -1,6 +1,9 @@
 import { spawn } from 'node:child_process';
 import { resolve } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { createPace } from '../../../activities/teacher/pace.ts';
+import type { Caps } from '../../../activities/teacher/pace.ts';
+import { shareCaps } from '../../../activities/teacher/shared-caps.ts';
 import type { Store } from '../../../activities/store/store.ts';
 import { startTestS3 } from '../../setup/s3.ts';
 import type { TestS3 } from '../../setup/s3.ts';
@@ -103,6 +106,41 @@ describe('the cap', () => {
     await expect(ask(store, server, await second)).rejects.toMatchObject({ type: 'BudgetExceeded' });
     expect(server.seen.paid).toBeLessThanOrEqual(25);
   });
+});
+
+it('caps per minute are divided among the processes that ask, and whoever joins lets the others see it first', async () => {
+  const joined: (() => void)[] = [];
+  const join = async () => {
+    const seen = { caps: [] as Caps[], pauses: [] as number[] };
+    const pace = createPace();
+    const watched = {
+      ...pace,
+      cap: (caps: Caps) => seen.caps.push(caps),
+      pause: (ms: number) => seen.pauses.push(ms),
+    };
+    joined.push(await shareCaps(store, 'a model', { requestsPerMinute: 600, tokensPerMinute: null }, watched));
+    return seen;
+  };
+  expect(await join()).toEqual({ caps: [{ requestsPerMinute: 600, tokensPerMinute: null }], pauses: [] });
+  const [second, third] = await Promise.all([join(), join()]);
+  expect([second, third].map(({ caps }) => caps[0]?.requestsPerMinute).sort()).toEqual([200, 300]);
+  expect([...second.pauses, ...third.pauses]).toEqual([7500, 7500]);
+  for (const leave of joined.splice(0)) leave();
+  await expect
+    .poll(async () => (await join()).caps[0]?.requestsPerMinute === 600 || (joined.pop()?.(), false))
+    .toBe(true);
+  for (const leave of joined) leave();
+});
+
+it('a request that hangs is given up and made again', async () => {
+  const server = await paid({ behave: (_, response, n) => n === 1 && response.writeHead(200).write('{"choices"') });
+  const teacher = { ...nano, maxTokens: 111, maxRetries: 1, timeoutSeconds: 1.5 };
+  const input = await askInput(store, { teacher }, { run: 'hanging', questions: someQuestions(2) });
+  const asked = await ask(store, server, input);
+  expect(asked.report.problems).toBeUndefined();
+  expect(server.seen.chats).toBe(3);
+  // What hung may have been charged: it counts as the most that it could cost.
+  expect(asked.costUsd).toBeGreaterThan(2 * callUsd);
 });
 
 it('killed half-way, its successor asks only for what is missing: at most the calls in flight are paid twice', async () => {
