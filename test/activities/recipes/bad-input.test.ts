@@ -157,6 +157,10 @@ const cases = (): Case[] => [
       surroundings: { ...world.surroundings, openai: { baseUrl: undefined, apiKey: undefined } },
     }),
   },
+  {
+    what: 'a webhook without the secret that signs its notices',
+    start: { ...good, overrides: { 'gates.webhook': { url: 'https://example.org/gates' } } },
+  },
   { what: '`DRY_RUN` with a typo', start: good, environment: { DRY_RUN: 'Treu' } },
 ];
 
