@@ -42,6 +42,16 @@ afterAll(async () => {
   await cloud.stop();
 });
 
+/** Long enough for every kill to meet it, however fast the machine. */
+const longer = (): Recipe => ({
+  ...recipe,
+  phaseA: { ...recipe.phaseA, epochs: 5 * recipe.phaseA.epochs },
+  phaseC: {
+    ...recipe.phaseC,
+    stages: recipe.phaseC.stages.map((stage) => ({ ...stage, epochs: 4 * stage.epochs })),
+  },
+});
+
 const startTraining = (run: string, reliability: Partial<Recipe['reliability']> = {}) => {
   const changed = { ...recipe, reliability: { ...recipe.reliability, ...reliability } };
   return stack.startSft(run, { recipe: changed, corpus, heldOut: null, adapter: null });
@@ -109,7 +119,7 @@ async function expectSameAdapter(start: (run: string) => Promise<TrainingHandle>
 
 test('Phase A, with trainer and worker killed: the same adapter', async () => {
   await expectSameAdapter(
-    (run) => startTraining(`A-${run}`),
+    (run) => stack.startSft(`A-${run}`, { recipe: longer(), corpus, heldOut: null, adapter: null }),
     [
       { victim: 'job', afterMs: 300 },
       { victim: 'worker', afterMs: 500 },
@@ -120,7 +130,7 @@ test('Phase A, with trainer and worker killed: the same adapter', async () => {
 test('Phase C, killed across its change of β and its filter of pairs: the same adapter', async () => {
   const { adapter } = await (await startTraining('for-C')).result();
   await expectSameAdapter(
-    (run) => stack.startDpo(`C-${run}`, { recipe, pairs, adapter }),
+    (run) => stack.startDpo(`C-${run}`, { recipe: longer(), pairs, adapter }),
     [
       { victim: 'job', afterMs: 200 },
       { victim: 'job', afterMs: 400 },
