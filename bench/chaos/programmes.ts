@@ -1,5 +1,6 @@
 import { setTimeout as delay } from 'node:timers/promises';
-import { Client, Connection } from '@temporalio/client';
+import { Client, Connection, WorkflowFailedError } from '@temporalio/client';
+import pRetry from 'p-retry';
 import { createS3Client } from '../../activities/store/client.ts';
 import { createStore } from '../../activities/store/store.ts';
 import type { Store } from '../../activities/store/store.ts';
@@ -54,18 +55,20 @@ async function disturbedPair(site: Site, seeds: number[], chance: ReturnType<typ
   const startedAt = Date.now();
   const ends = await Promise.all(seeds.map((seed) => start(site, `killed-${seed}`, seed)));
   const over = new AbortController();
-  const all = Promise.allSettled(ends.map((handle) => handle.result())).finally(() => {
+  const isOver = (): boolean => over.signal.aborted;
+  const all = Promise.allSettled(ends.map((handle) => whileKilled(() => handle.result()))).finally(() => {
     over.abort();
   });
   const killed: Record<string, number> = {};
   const { home } = site.stack;
-  while (!over.signal.aborted) {
+  while (!isOver()) {
     // What was killed comes back first, however slow the machine: else nothing would ever be done.
     if (serviceNames.some((name) => liveRecord(home, name)?.state !== 'ready')) {
       await delay(100);
       continue;
     }
     await Promise.race([delay(chance.between(2_000, 20_000)), all]);
+    if (isOver()) break;
     const victim = chance.of(victims);
     const pid = victim === 'job' ? pidOf(home, 'job') : liveRecord(home, victim)?.pid;
     if (pid === undefined) continue;
@@ -78,7 +81,7 @@ async function disturbedPair(site: Site, seeds: number[], chance: ReturnType<typ
   for (const seed of seeds) {
     const disturbed = await outcomeOf(site, `killed-${seed}`);
     const handle = await start(site, `undisturbed-${seed}`, seed);
-    await handle.result();
+    await whileKilled(() => handle.result());
     const same = disturbed === (await outcomeOf(site, `undisturbed-${seed}`));
     console.log(`  seed ${seed}: ${same ? 'same hashes, same verdicts' : `DIFFERS: ${disturbed}`}`);
     differing += same ? 0 : 1;
@@ -93,9 +96,17 @@ const start = ({ client }: Site, workflowId: string, seed: number) =>
     args: [{ recipe: RECIPE, overrides: { seed, 'gates.policy': 'auto', 'reliability.maxInfrastructureRetries': 50 } }],
   });
 
+/** Asks again while server or worker are away; the end of a run is an answer. */
+const whileKilled = <Result>(ask: () => Promise<Result>): Promise<Result> =>
+  pRetry(ask, {
+    retries: 100,
+    maxTimeout: 2_000,
+    shouldRetry: ({ error }) => !(error instanceof WorkflowFailedError),
+  });
+
 /** What must not depend on kills, as text; where and how often something was tried is left out. */
 async function outcomeOf({ client, store }: Site, run: string): Promise<string> {
-  const state = await client.workflow.getHandle(run).query<ProgrammeState>('status');
+  const state = await whileKilled(() => client.workflow.getHandle(run).query<ProgrammeState>('status'));
   const phases = state.phases.map(async ({ phase, attempt, adapter, steps, evaluations, evidence }) => ({
     phase: `${phase}${attempt}`,
     steps,
