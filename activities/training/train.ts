@@ -81,7 +81,7 @@ export async function train(deps: GpuDeps, training: Training): Promise<Training
     const { microBatch } = lease.record();
     // Without the epoch: the adapter's provenance names the job, and must not tell how often it was interrupted.
     const id = `${scope.run}/${label}`;
-    const { heartbeatSeconds, stallSeconds, keepCheckpoints } = reliability;
+    const { heartbeatSeconds, stallSeconds, keepCheckpoints, outageMinutes } = reliability;
     const account = openAccount({
       ...{ store: deps.store, lease, supervision, log },
       tags: { run: scope.run, phase: scope.phase },
@@ -104,7 +104,7 @@ export async function train(deps: GpuDeps, training: Training): Promise<Training
       const before = await findFinished(trainingFolder);
       if (before !== null) account.began(stepsOf(before));
       return commitThroughOutage(
-        { deps, training, lease, supervision, account, log },
+        { deps, lease, supervision, account, outageMinutes, log },
         before ?? (await trainToTheEnd()),
       );
     });
@@ -120,20 +120,20 @@ export async function train(deps: GpuDeps, training: Training): Promise<Training
 
 const stepsOf = ({ result, metrics }: Finished): number => result?.steps ?? metrics.at(-1)?.step ?? 0;
 
-type Ending = {
+/** What the end of a training is entered with. */
+type Commit = {
   deps: GpuDeps;
-  training: Training;
   lease: Lease;
   supervision: Supervision;
   account: Account;
+  outageMinutes: number;
   log: Log;
 };
 
 /** A worker that is told to go does not wait for S3: the end stays on this host. */
-async function commitThroughOutage(ending: Ending, finished: Finished): Promise<TrainingResult> {
-  const { deps, training, lease, supervision, account, log } = ending;
+async function commitThroughOutage(how: Commit, finished: Finished): Promise<TrainingResult> {
+  const { deps, lease, supervision, account, outageMinutes: minutes, log } = how;
   const stop = AbortSignal.any([supervision.stop, supervision.kill]);
-  const { outageMinutes: minutes } = Reliability.parse(training.recipe.reliability);
   const warn: OutageOptions['warn'] = (message, more) => log.warn(message, more);
   const commit = () => commitResult(deps, lease, account, finished);
   try {

@@ -62,7 +62,8 @@ def replace_folder(temporary: Path, final: Path) -> None:
 def save(writer: CheckpointWriter, step: int, directory: Path, take: Any) -> None:
     real_save(writer, step, directory, take)
     if asked(directory).get("all") == "written at once":
-        real_wait([writer._last])  # type: ignore[list-item]
+        assert writer._last is not None  # `real_save` has just made it
+        real_wait([writer._last])
 
 
 real_wait, real_replace, real_save = checkpoint_writer.wait, checkpoint_writer.replace_folder, CheckpointWriter.save

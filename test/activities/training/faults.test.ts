@@ -9,15 +9,17 @@ import type { Store } from '../../../activities/store/store.ts';
 import type { TrainerServer } from '../../../activities/training/trainer-server.ts';
 import type { Recipe } from '../../../config/recipe.ts';
 import type { ArtefactRef } from '../../../domain/records.ts';
-import { newHost, smallCorpus, smallRecipe, startActivity, startTestTrainer, weightsOf } from '../../setup/gpu.ts';
+import { newHost, smallRecipe, startActivity, weightsOf } from '../../setup/gpu.ts';
 import type { TestHost } from '../../setup/gpu.ts';
 import { startS3Proxy } from '../../setup/s3-proxy.ts';
 import type { S3Proxy } from '../../setup/s3-proxy.ts';
-import { startTestS3 } from '../../setup/s3.ts';
 import type { TestS3 } from '../../setup/s3.ts';
+import { startTrainingRig } from '../../setup/training-rig.ts';
+import type { TrainingRig } from '../../setup/training-rig.ts';
 
 type SftInput = Parameters<GpuActivities['trainSft']>[0];
 
+let rig: TrainingRig;
 let s3: TestS3;
 let store: Store;
 let trainer: TrainerServer;
@@ -29,19 +31,15 @@ let refusal: string | null = null;
 let proxy: S3Proxy;
 
 beforeAll(async () => {
-  s3 = await startTestS3();
-  store = s3.newStore();
+  rig = await startTrainingRig();
+  ({ s3, store, trainer, corpus } = rig);
   proxy = await startS3Proxy(s3.surroundings.s3.endpoint ?? '', { before: () => refusal });
-  const warm = await startTestTrainer();
-  trainer = warm.trainer;
-  recipe = smallRecipe(warm.base, { reliability: { heartbeatSeconds: 1, outageMinutes: 0 } });
-  corpus = await store.putRows('t/corpus.jsonl', smallCorpus(32));
+  recipe = smallRecipe(rig.base, { reliability: { heartbeatSeconds: 1, outageMinutes: 0 } });
   undisturbed = await weightsOf(store, (await training('undisturbed', newHost(s3, trainer)).result).adapter);
 });
 afterAll(async () => {
   proxy.stop();
-  await trainer.stop();
-  await s3.stop();
+  await rig.stop();
 });
 
 function training(run: string, host: TestHost, reliability: Partial<Recipe['reliability']> = {}) {

@@ -4,12 +4,14 @@ import type { Store } from '../../../activities/store/store.ts';
 import type { TrainerServer } from '../../../activities/training/trainer-server.ts';
 import type { Recipe } from '../../../config/recipe.ts';
 import type { ArtefactRef } from '../../../domain/records.ts';
-import { newHost, smallCorpus, smallRecipe, startActivity, startTestTrainer } from '../../setup/gpu.ts';
+import { newHost, smallRecipe, startActivity } from '../../setup/gpu.ts';
 import type { TestHost } from '../../setup/gpu.ts';
 import { startMetadataServer } from '../../setup/metadata-server.ts';
-import { startTestS3 } from '../../setup/s3.ts';
 import type { TestS3 } from '../../setup/s3.ts';
+import { startTrainingRig } from '../../setup/training-rig.ts';
+import type { TrainingRig } from '../../setup/training-rig.ts';
 
+let rig: TrainingRig;
 let s3: TestS3;
 let store: Store;
 let trainer: TrainerServer;
@@ -17,17 +19,11 @@ let recipe: Recipe;
 let corpus: ArtefactRef;
 
 beforeAll(async () => {
-  s3 = await startTestS3();
-  store = s3.newStore();
-  const warm = await startTestTrainer();
-  trainer = warm.trainer;
-  recipe = smallRecipe(warm.base);
-  corpus = await store.putRows('t/corpus.jsonl', smallCorpus(32));
+  rig = await startTrainingRig();
+  ({ s3, store, trainer, corpus } = rig);
+  recipe = smallRecipe(rig.base);
 });
-afterAll(async () => {
-  await trainer.stop();
-  await s3.stop();
-});
+afterAll(() => rig.stop());
 
 type SftInput = Parameters<GpuActivities['trainSft']>[0];
 const train = (run: string, host: TestHost, changed: Partial<Recipe['reliability']> = {}) => {

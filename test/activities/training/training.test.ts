@@ -8,20 +8,12 @@ import type { Store } from '../../../activities/store/store.ts';
 import type { TrainerServer } from '../../../activities/training/trainer-server.ts';
 import type { Recipe } from '../../../config/recipe.ts';
 import type { ArtefactRef } from '../../../domain/records.ts';
-import {
-  childrenOf,
-  jobsOf,
-  newHost,
-  smallCorpus,
-  smallPairs,
-  smallRecipe,
-  startActivity,
-  startTestTrainer,
-  weightsOf,
-} from '../../setup/gpu.ts';
-import { startTestS3 } from '../../setup/s3.ts';
+import { childrenOf, jobsOf, newHost, smallPairs, smallRecipe, startActivity, weightsOf } from '../../setup/gpu.ts';
 import type { TestS3 } from '../../setup/s3.ts';
+import { startTrainingRig } from '../../setup/training-rig.ts';
+import type { TrainingRig } from '../../setup/training-rig.ts';
 
+let rig: TrainingRig;
 let s3: TestS3;
 let store: Store;
 let trainer: TrainerServer;
@@ -29,17 +21,11 @@ let recipe: Recipe;
 let corpus: ArtefactRef;
 
 beforeAll(async () => {
-  s3 = await startTestS3();
-  store = s3.newStore();
-  const warm = await startTestTrainer();
-  trainer = warm.trainer;
-  recipe = smallRecipe(warm.base);
-  corpus = await store.putRows('t/corpus.jsonl', smallCorpus(32));
+  rig = await startTrainingRig();
+  ({ s3, store, trainer, corpus } = rig);
+  recipe = smallRecipe(rig.base);
 });
-afterAll(async () => {
-  await trainer.stop();
-  await s3.stop();
-});
+afterAll(() => rig.stop());
 
 const STEPS = 120;
 type SftInput = Parameters<GpuActivities['trainSft']>[0];
