@@ -1,6 +1,8 @@
+import { execFile } from 'node:child_process';
 import { createHash, randomBytes } from 'node:crypto';
 import * as fs from 'node:fs';
 import { join } from 'node:path';
+import { promisify } from 'node:util';
 import { createS3Client } from '../activities/store/client.ts';
 import { getFolder, putFolder } from '../activities/store/folders.ts';
 import { createStore } from '../activities/store/store.ts';
@@ -101,6 +103,11 @@ function makeFiles(directory: string, sizes: readonly number[]): void {
   }
 }
 
+/** What the one before wrote and deleted is on the disk before the next one begins; else everybody pays for another's work. */
+const diskAtRest = async (): Promise<void> => {
+  await promisify(execFile)('sync');
+};
+
 const prefixOf = (contestant: Contestant, shape: Shape): string =>
   `${contestant.name}/${shape.name}`.replaceAll(' ', '-');
 
@@ -109,7 +116,9 @@ async function thereAndBack(arena: Arena, contestant: Contestant, shape: Shape, 
   const copy = join(arena.folder, 'copy');
   fs.rmSync(join(arena.stored, prefix), { recursive: true, force: true });
   fs.rmSync(copy, { recursive: true, force: true });
+  await diskAtRest();
   const up = await contestant.move('up', join(arena.folder, shape.name), prefix, wholeFiles);
+  await diskAtRest();
   const down = await contestant.move('down', copy, prefix, wholeFiles);
   return { up, down } satisfies Record<Way, number>;
 }
