@@ -49,16 +49,14 @@ const signal = (run: string, decision: object) =>
   ]);
 const state = (run: string) => client.workflow.getHandle(run).query<ProgrammeState>('status');
 const gates = (run: string) => client.workflow.getHandle(run).query<GatesView>('gates');
+const polling = { timeout: 240_000, interval: 250 };
 /** Polls until the run is there; a run that failed is there for good, and its conclusion says why. */
 async function until(run: string, wanted: Partial<ProgrammeState>): Promise<void> {
   await expect
-    .poll(
-      async () => {
-        const now = await state(run).catch(() => null);
-        return now?.stage === 'failed' ? { ...wanted, failed: now.conclusion } : now;
-      },
-      { timeout: 240_000, interval: 250 },
-    )
+    .poll(async () => {
+      const now = await state(run).catch(() => null);
+      return now?.stage === 'failed' ? { ...wanted, failed: now.conclusion } : now;
+    }, polling)
     .toMatchObject(wanted);
   expect((await state(run)).stage === 'failed' ? (await state(run)).conclusion : null).toBeNull();
 }
@@ -198,6 +196,35 @@ describe('the whole programme on the embedded stack', () => {
       await start('quick-4', JSON.stringify(json));
       expect(await client.workflow.getHandle('quick-4').result()).toMatchObject({ stage: 'done' });
       expect(whatCameOut(await state('quick-4'))).toEqual(undisturbed);
+    },
+  );
+
+  test(
+    'a gate that 24 questions cannot settle is extended, and judged on all of them',
+    { timeout: 600_000 },
+    async () => {
+      const overrides = { 'gates.A.criteria': [{ metric: 'accuracy', atLeast: 0.6 }] };
+      await start('quick-5', JSON.stringify({ recipe: 'test/integration/quick.yaml', overrides }));
+      await untilGate('quick-5', 'A');
+      const before = (await gates('quick-5')).open;
+      expect(before).toMatchObject({ verdict: 'inconclusive', extension: { items: expect.any(Number) as number } });
+      await signal('quick-5', { gate: 'A', choice: 'extend', evidence: before?.digest, by: 'ada' });
+      await expect
+        .poll(async () => (await gates('quick-5')).open?.digest ?? before?.digest, polling)
+        .not.toBe(before?.digest);
+
+      const n = 24 + (before?.extension?.items ?? 0);
+      const { phases, data, drafts, baseEvaluation } = await state('quick-5');
+      expect(phases[0]?.evidence?.criteria[0]).toMatchObject({ n });
+      expect(phases[0]?.earlierEvidence?.[0]?.digest).toBe(before?.digest);
+      expect([data?.evaluation.rows, drafts?.evaluation.rows, baseEvaluation?.n]).toEqual([n, n, n]);
+      // Evidence from before is stale now: named as such, and the gate still waits.
+      await signal('quick-5', { gate: 'A', choice: 'approve', evidence: before?.digest, note: 'x' });
+      await expect
+        .poll(async () => (await state('quick-5')).decisions.at(-1), polling)
+        .toMatchObject({ accepted: false });
+      await signal('quick-5', { gate: 'A', choice: 'abort', by: 'ada' });
+      expect(await client.workflow.getHandle('quick-5').result()).toMatchObject({ stage: 'stopped' });
     },
   );
 });
