@@ -1,6 +1,6 @@
 import type { Recipe } from '../config/recipe.ts';
 import type { GateNotice } from '../domain/gate-notice.ts';
-import type { GateEvidence, GateName } from '../domain/gate-types.ts';
+import type { GateEvidence, GateName, RoundName } from '../domain/gate-types.ts';
 import type {
   ArtefactRef,
   DataReport,
@@ -52,6 +52,8 @@ export type OrchestratorActivities = {
     scope: Scope;
     recipe: Recipe;
     gate: GateName;
+    /** Of Phase C, from the second on: judged by the criteria of later rounds. */
+    round?: RoundName;
     evaluations: EvaluationSummary[];
     /** Names within `evaluations`: the candidate and what it is compared with. */
     roles: GateRoles;
@@ -90,6 +92,8 @@ export type GateRoles = {
   candidate: EvaluationName;
   phaseA?: EvaluationName;
   phaseB?: EvaluationName;
+  /** In a later round: the model that it started from. */
+  phaseC?: EvaluationName;
   noDraft?: EvaluationName;
   /** The candidate adapter asked with Phase A's direct prompt: shows whether reasoning helps. */
   direct?: EvaluationName;

@@ -52,6 +52,9 @@ export function planText(
       `DPO, ${phaseC.stages.map(({ epochs, beta, loss }) => `${String(epochs)} × ${loss} at β ${significant(beta)}`).join(', ')}; lr ${significant(phaseC.learningRate)}`,
     ),
     row('  Gate C', criteriaWords(gates.C.criteria)),
+    ...(phaseC.rounds === 1
+      ? []
+      : [row('  Rounds', `at most ${String(phaseC.rounds)}; later ones ${criteriaWords(gates.laterRounds.criteria)}`)]),
     row(
       'Policy',
       `${gates.policy}: ${policyWords[gates.policy]}; at most ${String(gates.maxFixes)} repetitions of a phase`,

@@ -137,8 +137,9 @@ function checkPhaseB({ phaseB, data }: Recipe): Found[] {
 const checkPhaseC = ({ phaseC }: Recipe): Found[] =>
   phaseC.stages.flatMap((stage, index) => {
     const found: Found[] = [];
-    if (stage.loss === 'dr-dpo-published' && phaseC.batchSize * phaseC.gradientAccumulation === 1) {
-      const problem = 'dr-dpo-published at one pair per step is plain DPO: its mean over the batch has one term';
+    const needsBatch = stage.loss === 'dr-dpo-published' || stage.loss === 'cal-dpo';
+    if (needsBatch && phaseC.batchSize * phaseC.gradientAccumulation === 1) {
+      const problem = `${stage.loss} at one pair per step has no batch: its mean would be over one pair`;
       found.push(
         invalid(
           ['phaseC', 'stages', index, 'loss'],
@@ -146,6 +147,11 @@ const checkPhaseC = ({ phaseC }: Recipe): Found[] =>
           'write phaseC.batchSize or phaseC.gradientAccumulation of at least 2',
         ),
       );
+    }
+    if (index === 0 && stage.dropNoisiestShare > 0) {
+      const problem = 'before the first step no pair is noisier than another: all score the same';
+      const fix = 'write 0 here, and drop in a later stage';
+      found.push(invalid(['phaseC', 'stages', index, 'dropNoisiestShare'], problem, fix));
     }
     if (stage.dropNoisiestShare === 1) {
       const problem = 'all pairs would be dropped';
@@ -157,10 +163,15 @@ const checkPhaseC = ({ phaseC }: Recipe): Found[] =>
   });
 
 /** What a criterion of each gate can be measured against: only what has been promoted before. */
-const earlier = { A: ['majority'], B: ['majority', 'phaseA'], C: ['majority', 'phaseA', 'phaseB'] } as const;
+const earlier = {
+  A: ['majority'],
+  B: ['majority', 'phaseA'],
+  C: ['majority', 'phaseA', 'phaseB'],
+  laterRounds: ['majority', 'phaseA', 'phaseB', 'phaseC'],
+} as const;
 
 const checkGates = ({ gates }: Recipe): Found[] =>
-  (['A', 'B', 'C'] as const).flatMap((gate) =>
+  (['A', 'B', 'C', 'laterRounds'] as const).flatMap((gate) =>
     gates[gate].criteria.flatMap(({ metric, over }, index) => {
       const path = ['gates', gate, 'criteria', index];
       const known: readonly string[] = earlier[gate];
@@ -183,7 +194,7 @@ const checkGates = ({ gates }: Recipe): Found[] =>
           invalid([...path, 'over'], `${over} is not there yet at Gate ${gate}`, `write one of ${known.join(', ')}`),
         ];
       }
-      if (metric === 'ablation-gain' && gate !== 'C') {
+      if (metric === 'ablation-gain' && (gate === 'A' || gate === 'B')) {
         return [invalid([...path, 'metric'], `Gate ${gate} has no ablation`, 'ask for ablation-gain at Gate C')];
       }
       return [];

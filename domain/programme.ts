@@ -1,4 +1,4 @@
-import type { Decision, GateEvidence, GateName, Remedies } from './gate-types.ts';
+import type { Decision, GateEvidence, GateName, Remedies, RoundName } from './gate-types.ts';
 import type { TrainingLedger } from './ledger.ts';
 import type { ArtefactRef, DataReport, EvaluationName, EvaluationSummary, PhaseName } from './records.ts';
 
@@ -27,10 +27,21 @@ export type Stage =
   | 'cancelled'
   | 'failed';
 
+/** What a later round of Phase C was made from: drafts by the model that it starts from, and the teacher's word on them. */
+export type Round = RoundName & {
+  drafts: ArtefactRef;
+  draftReport: NonNullable<DataReport['drafts']>;
+  /** Those of the run's first stage, where the pairs do not quote what the teacher says of the draft. */
+  responses: ArtefactRef;
+};
+
 /** One attempt at a phase, with everything it left. */
 export type PhaseAttempt = {
   phase: PhaseName;
+  /** Counts on through the rounds of Phase C. */
   attempt: number;
+  /** Absent in the first round. */
+  round?: Round | undefined;
   /** What this attempt changed against the recipe, from the gate's decision. */
   remedies: Remedies | null;
   corpus: ArtefactRef;

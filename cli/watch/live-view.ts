@@ -1,7 +1,7 @@
 import { count, duration } from '../../activities/reports/quantities.ts';
 import { lossWords } from '../../activities/reports/loss-words.ts';
 import { oneLine } from '../../activities/reports/visible-text.ts';
-import type { ProgrammeState } from '../../domain/programme.ts';
+import type { PhaseAttempt, ProgrammeState } from '../../domain/programme.ts';
 import type { Snapshot } from '../temporal/snapshot.ts';
 import type { Paint } from '../terminal.ts';
 import { ledgerNow } from './ledger-now.ts';
@@ -53,10 +53,18 @@ function partLines(part: Part, snapshot: Snapshot, paint: Paint): string[] {
   if (early !== null && !running) return [`${paint.good('✓')} ${named(stageNames[part])} ${early}`];
   if (!running || isOver(state.stage)) return results.length > 0 ? results : [paint.soft(`· ${stageNames[part]}`)];
   if (state.waiting !== null) return results;
-  // An attempt whose gate is not decided yet is the one that is worked on.
-  const tries = attempts.filter(({ outcome }) => outcome !== 'pending').length;
-  const title = tries === 0 ? stageNames[part] : `${stageNames[part]}, try ${String(tries + 1)}`;
-  return [...results, ...activityLines(title, snapshot, paint)];
+  return [...results, ...activityLines(`${stageNames[part]}${nowTried(attempts)}`, snapshot, paint)];
+}
+
+/** Which round and try of a phase runs. An attempt whose gate is not decided yet is the one that is worked on. */
+function nowTried(attempts: PhaseAttempt[]): string {
+  const last = attempts.findLast(({ outcome }) => outcome !== 'pending');
+  if (last === undefined) return '';
+  const round = last.round?.number ?? 1;
+  // After a promotion only Phase C goes on, with its next round.
+  if (last.outcome.startsWith('promoted')) return `, round ${String(round + 1)}`;
+  const tried = (last.round?.try ?? last.attempt) + 1;
+  return `${round === 1 ? '' : `, round ${String(round)}`}, try ${String(tried)}`;
 }
 
 /** What losses cost so far, those of the training that runs now included. */

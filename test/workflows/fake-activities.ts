@@ -131,7 +131,12 @@ export function fakeActivities(script: Script = {}) {
         criteria: [],
         diagnosis: [],
         evaluations: input.evaluations,
-        options: [...options[input.gate], ...(extensible ? (['extend'] as const) : [])],
+        ...(input.round && { round: input.round }),
+        options: [
+          ...options[input.gate],
+          ...(input.round ? (['skip'] as const) : []),
+          ...(extensible ? (['extend'] as const) : []),
+        ],
         ...(extensible ? { extension: { items: 5, left: input.questionsLeft ?? 0, settles: true } } : {}),
         recommendation: recommendation ?? { choice: 'approve', reason: 'passed' },
         // No digest is the beginning of another: a shortened one would name both.

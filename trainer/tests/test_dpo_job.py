@@ -26,6 +26,8 @@ def test_schedule(server: Server, jobs: Jobs, sft_adapter: str) -> None:
     assert steps[-1]["margin"] > 0.01
     assert steps[-1]["accuracy"] > 0.5
     assert steps[0]["chosenLogp"] < 0
+    assert steps[0]["chosenRatio"] == pytest.approx(0, abs=1e-4)
+    assert steps[-1]["chosenRatio"] != 0
     dropped = outcome.of("warning")
     assert [event["code"] for event in dropped] == ["pairsDropped"]
     assert "3 of 20 pairs" in dropped[0]["message"]

@@ -129,7 +129,7 @@ class WindowDpoTrainer(WindowTraining, DPOTrainer):
         return float(dr_dpo_published(self._window[4], self._stage.dr_beta_prime))
 
     def step_fields(self) -> dict[str, float]:
-        """β, mean margin β·(h_w − h_l), share of positive margins, mean log-probs."""
+        """β, mean margin β·(h_w − h_l), share of positive margins, mean log-probs, mean h_w."""
         chosen, rejected, h_w, h_l, _ = self._window
         gap = h_w - h_l
         return {
@@ -138,6 +138,7 @@ class WindowDpoTrainer(WindowTraining, DPOTrainer):
             "accuracy": float((gap > 0).float().mean()),
             "chosenLogp": float(chosen.mean()),
             "rejectedLogp": float(rejected.mean()),
+            "chosenRatio": float(h_w.mean()),
         }
 
     def divergence_limit(self) -> float:
