@@ -169,7 +169,10 @@ export const TrainerEvent = z.discriminatedUnion('event', [
     accuracy: z.number().describe('DPO: share of pairs with a positive margin.').optional(),
     chosenLogp: z.number().describe('DPO: mean summed log-prob of chosen, nats.').optional(),
     rejectedLogp: z.number().optional(),
-    chosenRatio: z.number().describe('DPO: mean h_w, by how much training raised log-probs of chosen, nats.').optional(),
+    chosenRatio: z
+      .number()
+      .describe('DPO: mean h_w, by how much training raised log-probs of chosen, nats.')
+      .optional(),
   }),
   z.object({ ...stamp, event: z.literal('eval'), step: z.int(), epoch: z.number(), loss: z.number() }),
   z.object({

@@ -1,3 +1,4 @@
+import type { AblationState } from './ablation.ts';
 import type { Decision, GateEvidence, GateName, Remedies, RoundName } from './gate-types.ts';
 import type { TrainingLedger } from './ledger.ts';
 import type { ArtefactRef, DataReport, EvaluationName, EvaluationSummary, PhaseName } from './records.ts';
@@ -21,6 +22,7 @@ export type Stage =
   | 'phaseA'
   | 'phaseB'
   | 'phaseC'
+  | 'ablation'
   | 'report'
   | 'done'
   | 'stopped'
@@ -101,6 +103,8 @@ export type ProgrammeState = {
   estimate: { teacherUsd: number; gpuHours: number; totalUsd: number } | null;
   from: RunStart['from'] | null;
   report: { html: ArtefactRef; json: ArtefactRef; path: string } | null;
+  /** Only of the `ablation` workflow. */
+  ablation?: AblationState;
   /** Why the run stopped, failed or was cancelled, and what is kept where. */
   conclusion: string | null;
 };

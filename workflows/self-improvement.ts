@@ -45,7 +45,7 @@ async function resolve(state: ProgrammeState, start: RunStart): Promise<Recipe> 
 }
 
 /** Everything that comes before the first phase: questions, drafts of the bare base, teacher responses. */
-async function collect(state: ProgrammeState, recipe: Recipe): Promise<void> {
+export async function collect(state: ProgrammeState, recipe: Recipe): Promise<void> {
   const { run } = state;
   const gpu = gpuTasks(recipe.reliability);
 
@@ -101,7 +101,7 @@ function roundWords({ phases, promoted }: ProgrammeState): string {
   return round === undefined ? '' : ` (round ${round.number})`;
 }
 
-async function finish(state: ProgrammeState, stage: 'done' | 'stopped'): Promise<Outcome> {
+export async function finish(state: ProgrammeState, stage: 'done' | 'stopped'): Promise<Outcome> {
   enter(state, 'report');
   state.finishedAt = new Date().toISOString();
   state.conclusion ??= state.promoted
@@ -117,7 +117,7 @@ async function finish(state: ProgrammeState, stage: 'done' | 'stopped'): Promise
 }
 
 /** After a cancellation or a failure: says what is kept and where, and leaves state and report as far as there is one. */
-async function keep(state: ProgrammeState, error: unknown): Promise<void> {
+export async function keep(state: ProgrammeState, error: unknown): Promise<void> {
   const cancelled = isCancellation(error);
   const where = `runs/${state.run}/`;
   const during = state.stage;
