@@ -1,8 +1,8 @@
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import type { AblationStart } from '../../domain/ablation.ts';
 import type { RunStart } from '../../domain/programme.ts';
-import { fakeActivities, trainUntilCancelled } from './fake-activities.ts';
-import type { Script } from './fake-activities.ts';
+import { trainUntilCancelled } from './fake-activities.ts';
+import type { Script, fakeActivities } from './fake-activities.ts';
 import { startHarness, status } from './programme-harness.ts';
 import type { Run } from './programme-harness.ts';
 
