@@ -30,7 +30,7 @@ export function planText(
   simulated: boolean,
   paint: Paint,
 ): string[] {
-  const { data, model, teacher, phaseA, phaseB, phaseC, gates, budget } = recipe;
+  const { data, model, teacher, phaseA, phaseB, gates, budget } = recipe;
   const row = (name: string, text: string) => `${paint.strong(name.padEnd(9))} ${text}`;
   const attempts = phaseB.filtering === 'consensus' ? phaseB.consensusAttempts : 1;
   const evaluated = data.evaluationLimit < 0 ? 'all' : `at most ${count(data.evaluationLimit)}`;
