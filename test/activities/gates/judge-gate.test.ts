@@ -127,9 +127,7 @@ describe('judgeGate', () => {
     expect(evidence.criteria[0]?.text).toContain('of the round before');
     const forgotten = evidence.diagnosis.find(({ cause }) => cause === 'forgetting');
     expect(forgotten, 'direct answers of the round before are the control').toMatchObject({ found: true });
-    const worse = await later('C2/no-draft');
-    expect(worse).toMatchObject({ verdict: 'fail', recommendation: { choice: 'skip' } });
-    expect(worse.digest).not.toBe(evidence.digest);
+    expect(await later('C2/no-draft')).toMatchObject({ verdict: 'fail', recommendation: { choice: 'skip' } });
   });
 
   it('its digest changes with evaluations, adapter, templates and criteria, and with nothing else', async () => {
