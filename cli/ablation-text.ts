@@ -70,7 +70,7 @@ export function ablationText({ table, arms, planned }: AblationState, paint: Pai
     paint.soft(
       'start: the adapter that all arms go on from. Points on the same items; p: exact McNemar, adjusted by Holm.',
     ),
-    paint.soft('margin: β·(h chosen − h rejected), h = log π/π_ref in nats, means over the last epoch.'),
+    paint.soft('margin: β·(h chosen − h rejected), h = log π/π_ref in nats, means over the pairs of the last epoch.'),
   ];
 }
 

@@ -165,6 +165,7 @@ export const TrainerEvent = z.discriminatedUnion('event', [
     tokens: z.int().describe('Tokens seen so far, padding excluded.'),
     tokensPerSecond: z.number(),
     beta: z.number().optional(),
+    pairs: z.int().describe('DPO: pairs of the step.').optional(),
     margin: z.number().describe('DPO: mean β·(h_w − h_l), nats.').optional(),
     accuracy: z.number().describe('DPO: share of pairs with a positive margin.').optional(),
     chosenLogp: z.number().describe('DPO: mean summed log-prob of chosen, nats.').optional(),

@@ -17,7 +17,7 @@ export type PairedDifference = Interval & {
   detectable: number;
 };
 
-/** What a training came to, beyond its answers. Means over the steps of the last epoch; null where metrics lack them. */
+/** What a training came to, beyond its answers. Means over the pairs of the last epoch; null where metrics lack them. */
 export type ArmTraining = {
   steps: number;
   gpuSeconds: number;

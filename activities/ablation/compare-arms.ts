@@ -21,17 +21,20 @@ export const createCompareArms =
   };
 
 /** A row of the trainer's metrics, as far as it matters here. */
-type Metric = { event?: string; step?: number; epoch?: number; margin?: number; chosenRatio?: number };
+type Metric = { event?: string; step?: number; epoch?: number; pairs?: number; margin?: number; chosenRatio?: number };
 
-/** Means over the steps of the last epoch: every pair that it visits once. A step that was redone counts as it came last. */
+/** Means over the pairs of the last epoch, of which each is visited once. A step that was redone counts as it came last. */
 export function lastEpoch(rows: readonly Metric[]): Pick<ArmTraining, 'margin' | 'chosenRatio'> {
   const steps = [...new Map(rows.filter(({ event }) => event === 'step').map((row) => [row.step, row])).values()];
   const end = Math.max(0, ...steps.map(({ epoch }) => epoch ?? 0));
   // `epoch` counts what is done after the step, so the first step of the last epoch is just above end − 1.
   const last = steps.filter(({ epoch }) => (epoch ?? 0) > end - 1 + 1e-9);
   const mean = (field: 'margin' | 'chosenRatio'): number | null => {
-    const values = last.flatMap((row) => row[field] ?? []);
-    return values.length === 0 ? null : values.reduce((sum, value) => sum + value, 0) / values.length;
+    const values = last.flatMap(({ pairs = 1, ...row }) =>
+      row[field] === undefined ? [] : { pairs, value: row[field] },
+    );
+    const all = values.reduce((sum, { pairs }) => sum + pairs, 0);
+    return all === 0 ? null : values.reduce((sum, { pairs, value }) => sum + pairs * value, 0) / all;
   };
   return { margin: mean('margin'), chosenRatio: mean('chosenRatio') };
 }

@@ -19,6 +19,11 @@ it('means over the last epoch; a step that was redone counts once, as it came la
   expect(lastEpoch(rows)).toEqual({ margin: 1.5, chosenRatio: -1.5 });
 });
 
+it('a smaller last step weighs less', () => {
+  const last = { ...step(2, 1, 4, 4), pairs: 2 };
+  expect(lastEpoch([{ ...step(1, 0.5, 1, 1), pairs: 16 }, last])).toEqual({ margin: 24 / 18, chosenRatio: 24 / 18 });
+});
+
 it('metrics of an older trainer lack the change of the chosen log-prob', () => {
   expect(lastEpoch([step(1, 1, 0.25)])).toEqual({ margin: 0.25, chosenRatio: null });
   expect(lastEpoch([])).toEqual({ margin: null, chosenRatio: null });

@@ -41,8 +41,8 @@ function head(data: AblationReport): Html {
     <p class="facts">
       Base <code>${data.base}</code> · data <code>${data.dataSource}</code> · started ${instant(data.startedAt)}
       ${data.finishedAt === null ? null : html` · ended ${instant(data.finishedAt)}`}
-      ${from ? html` · from <code>${from.run}</code>` : null} · ${duration(spent.gpuSeconds)} on the training
-      device, ${usd(spent.teacherUsd)} for ${spent.teacherCalls} teacher calls
+      ${from ? html` · from <code>${from.run}</code>` : null} · ${duration(spent.gpuSeconds)} on the training device,
+      ${usd(spent.teacherUsd)} for ${spent.teacherCalls} teacher calls
     </p>
   </header>`;
 }

@@ -10,6 +10,8 @@ import { count, duration, significant } from '../quantities.ts';
 import { legend, section, table } from '../sections/section.ts';
 import type { AblationReport, ArmReport } from './collect-ablation.ts';
 
+/** In a column that says so. */
+const inColumn = (text: string): string => text.replaceAll(' points', '');
 const number = (title: string) => ({ title, number: true });
 const labelOf = (data: AblationReport, { name, seed }: Pick<ArmRow, 'name' | 'seed'>): string =>
   data.arms.find((arm) => arm.name === name && arm.seed === seed)?.label ?? name;
@@ -59,10 +61,10 @@ function comparedTable(data: AblationReport): Html {
     over === null
       ? ['–', '', '', '']
       : [
-          points(over.estimate),
-          pointsRange(over.low, over.high),
+          inColumn(points(over.estimate)),
+          inColumn(pointsRange(over.low, over.high)),
           figure(over.pHolm),
-          points(over.detectable).replace('+', ''),
+          inColumn(points(over.detectable)).replace('+', ''),
         ];
   const cells = ({ estimate, low, high, successes, n }: ArmRow['accuracy']) => [
     percent(estimate),
@@ -81,14 +83,14 @@ function comparedTable(data: AblationReport): Html {
       ...difference(row.overReference),
     ]),
   ];
-  const against = (side: string) => [number(side), number('95 % interval'), number('p'), number('could show')];
+  const against = (side: string) => [number(side), number('95 %'), number('p'), number('could show')];
   const columns = [
     { title: 'arm' },
     number('accuracy'),
     number('95 % interval'),
     number('right'),
-    ...against('against plain'),
-    ...against('against start'),
+    ...against('points against plain'),
+    ...against('points against start'),
   ];
   return table(columns, rows, 'Arms compared');
 }
@@ -138,7 +140,7 @@ export function armsSection(data: AblationReport): Html {
   return section(
     'arms',
     'Arms',
-    `All start from one adapter, which is also their reference, and see the same ${data.pairs?.rows ?? 0} pairs. Margin β·(h chosen − h rejected) and change of the chosen log-prob h chosen, in nats, as means over the steps of the last epoch, so over the pairs that it visits.`,
+    `All start from one adapter, which is also their reference, and see the same ${data.pairs?.rows ?? 0} pairs. Margin β·(h chosen − h rejected) and change of the chosen log-prob h chosen, in nats, as means over the pairs that the last epoch visits.`,
     table(columns, rows, 'Arms and their trainings'),
   );
 }

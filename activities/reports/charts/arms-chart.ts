@@ -11,7 +11,7 @@ export function intervalsChart(rows: IntervalRow[], title: string, line: number)
   const color = { field: 'colour', type: 'nominal', scale: null } as const;
   return (width) => ({
     width,
-    height: 44 * rows.length,
+    height: 50 * rows.length,
     data: { values: rows },
     layer: [
       {
