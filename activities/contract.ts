@@ -1,6 +1,8 @@
 import type { Recipe } from '../config/recipe.ts';
+import type { AblationStart, ArmName, PlannedArm, TrainedArm } from '../domain/ablation.ts';
+import type { AblationTable } from '../domain/ablation-table.ts';
 import type { GateNotice } from '../domain/gate-notice.ts';
-import type { GateEvidence, GateName } from '../domain/gate-types.ts';
+import type { GateEvidence, GateName, RoundName } from '../domain/gate-types.ts';
 import type {
   ArtefactRef,
   DataReport,
@@ -18,12 +20,18 @@ import type { ProgrammeState, RunStart } from '../domain/programme.ts';
  */
 
 /** Names the artefacts of one attempt at one phase: `runs/<run>/<phase>-<attempt>/…`. */
-export type Scope = { run: string; phase: 'data' | 'drafts' | 'teacher' | PhaseName; attempt: number };
+export type Scope = {
+  run: string;
+  phase: 'data' | 'drafts' | 'teacher' | PhaseName | 'ablation' | `arm-${ArmName}`;
+  attempt: number;
+};
 
 /** Task queue `ratchet`: quick work without a GPU and without paid calls. */
 export type OrchestratorActivities = {
   /** Recipe < environment < overrides, checked; refuses bad input before anything is spent. */
   resolveRecipe(input: { start: RunStart; run: string }): Promise<ResolvedRecipe>;
+  /** The same for an ablation, with the trainings that it will make. */
+  resolveAblation(input: { start: AblationStart; run: string }): Promise<ResolvedRecipe & { arms: PlannedArm[] }>;
   /** Splits, samples, writes question files. Counts come from the data. */
   prepareData(input: {
     scope: Scope;
@@ -52,6 +60,8 @@ export type OrchestratorActivities = {
     scope: Scope;
     recipe: Recipe;
     gate: GateName;
+    /** Of Phase C, from the second on: judged by the criteria of later rounds. */
+    round?: RoundName;
     evaluations: EvaluationSummary[];
     /** Names within `evaluations`: the candidate and what it is compared with. */
     roles: GateRoles;
@@ -76,6 +86,8 @@ export type OrchestratorActivities = {
   }): Promise<ArtefactRef>;
   /** The rows of several artefacts as one. */
   joinRows(input: { scope: Scope; name: string; parts: ArtefactRef[] }): Promise<ArtefactRef>;
+  /** Holds the arms of an ablation against plain DPO and against what they started from, item by item. */
+  compareArms(input: { reference: EvaluationSummary; arms: TrainedArm[] }): Promise<AblationTable>;
   /** Posts one signed notice about a gate that waits. */
   notifyGate(input: { url: string; secretEnv: string; notice: GateNotice }): Promise<void>;
   /** Writes the state of the run to S3 after every phase, so that another run can start from it. */
@@ -90,6 +102,8 @@ export type GateRoles = {
   candidate: EvaluationName;
   phaseA?: EvaluationName;
   phaseB?: EvaluationName;
+  /** In a later round: the model that it started from. */
+  phaseC?: EvaluationName;
   noDraft?: EvaluationName;
   /** The candidate adapter asked with Phase A's direct prompt: shows whether reasoning helps. */
   direct?: EvaluationName;

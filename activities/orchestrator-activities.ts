@@ -2,11 +2,13 @@ import type { S3Client } from '@aws-sdk/client-s3';
 import type { Environment } from '../config/overrides.ts';
 import type { Surroundings } from '../config/environment.ts';
 import type { OrchestratorActivities } from './contract.ts';
+import { createCompareArms } from './ablation/compare-arms.ts';
 import { createCorpusActivities } from './corpora/build-corpora.ts';
 import { createExtendEvaluation, createJoinRows } from './datasets/extend-evaluation.ts';
 import { createPrepareData } from './datasets/prepare-data.ts';
 import { createJudgeGate } from './gates/judge-gate.ts';
 import { createNotifyGate } from './gates/notify-gate.ts';
+import { createResolveAblation } from './recipes/resolve-ablation.ts';
 import { createResolveRecipe } from './recipes/resolve-recipe.ts';
 import { createStateActivities } from './recipes/state.ts';
 import type { Store } from './store/store.ts';
@@ -20,10 +22,12 @@ export type OrchestratorDeps = { store: Store; s3: S3Client; surroundings: Surro
 /** Activities of task queue `ratchet`, all but the report's. */
 export const createOrchestratorActivities = (deps: OrchestratorDeps): Omit<OrchestratorActivities, 'writeReport'> => ({
   resolveRecipe: createResolveRecipe(deps),
+  resolveAblation: createResolveAblation(deps),
   prepareData: createPrepareData(deps.store, deps),
   extendEvaluation: createExtendEvaluation(deps.store, deps),
   joinRows: createJoinRows(deps.store),
   judgeGate: createJudgeGate(deps.store),
+  compareArms: createCompareArms(deps.store),
   notifyGate: createNotifyGate(deps.environment, () => new Date()),
   ...createCorpusActivities(deps.store),
   ...createStateActivities(deps.store),

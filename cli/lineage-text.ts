@@ -37,8 +37,11 @@ function stepText(step: LineageStep, paint: Paint): string[] {
   const override = step.outcome === 'promoted-by-override';
   const outcome = override ? paint.bad(step.outcome) : step.outcome;
   return [
-    `${paint.strong(`Phase ${step.attempt}`)} of ${step.run}: ${outcome}${step.remedies ? ` (changed: ${oneLine(remedyWords(step.remedies))})` : ''}`,
+    `${paint.strong(`Phase ${step.attempt}`)}${step.round ? ` (round ${String(step.round.number)})` : ''} of ${step.run}: ${outcome}${step.remedies ? ` (changed: ${oneLine(remedyWords(step.remedies))})` : ''}`,
     `  adapter    ${artefact(step.adapter)}`,
+    ...(step.round === undefined
+      ? []
+      : [`  drafts     ${artefact(step.round.drafts)}`, `  teacher    ${artefact(step.round.responses)}`]),
     `  trained on ${artefact(step.corpus)}`,
     ...step.dataReport.steps.map(
       ({ name, before, after }) => `             ${name}: ${classes(before)} → ${classes(after)}`,

@@ -4,7 +4,24 @@ import type { Recipe } from '../config/recipe.ts';
 import type { LoadedRecipe } from '../config/load-recipe.ts';
 import type { CostEstimate } from '../domain/estimate.ts';
 import { percent, pointsThreshold, threshold } from '../domain/figures.ts';
+import { stagesWords } from './ablation-text.ts';
 import type { Paint } from './terminal.ts';
+
+function phaseCRows({ phaseC, gates }: Recipe): [name: string, text: string][] {
+  const { rounds, learningRate, stages } = phaseC;
+  return [
+    ['Phase C', `DPO, ${stagesWords(stages)}; lr ${significant(learningRate)}`],
+    ['  Gate C', criteriaWords(gates.C.criteria)],
+    ...(rounds === 1
+      ? []
+      : [
+          ['  Rounds', `at most ${String(rounds)}; later ones ${criteriaWords(gates.laterRounds.criteria)}`] as [
+            string,
+            string,
+          ],
+        ]),
+  ];
+}
 
 /** What a run would do and cost, for `--dry-run`. Pure. */
 export function planText(
@@ -13,7 +30,7 @@ export function planText(
   simulated: boolean,
   paint: Paint,
 ): string[] {
-  const { data, model, teacher, phaseA, phaseB, phaseC, gates, budget } = recipe;
+  const { data, model, teacher, phaseA, phaseB, gates, budget } = recipe;
   const row = (name: string, text: string) => `${paint.strong(name.padEnd(9))} ${text}`;
   const attempts = phaseB.filtering === 'consensus' ? phaseB.consensusAttempts : 1;
   const evaluated = data.evaluationLimit < 0 ? 'all' : `at most ${count(data.evaluationLimit)}`;
@@ -47,11 +64,7 @@ export function planText(
       `${sftWords(phaseB)}; filtering ${phaseB.filtering}, balance ${phaseB.balance}${phaseB.sharedTemplate ? '' : ', evaluated with the answer template'}`,
     ),
     row('  Gate B', criteriaWords(gates.B.criteria)),
-    row(
-      'Phase C',
-      `DPO, ${phaseC.stages.map(({ epochs, beta, loss }) => `${String(epochs)} × ${loss} at β ${significant(beta)}`).join(', ')}; lr ${significant(phaseC.learningRate)}`,
-    ),
-    row('  Gate C', criteriaWords(gates.C.criteria)),
+    ...phaseCRows(recipe).map(([name, text]) => row(name, text)),
     row(
       'Policy',
       `${gates.policy}: ${policyWords[gates.policy]}; at most ${String(gates.maxFixes)} repetitions of a phase`,

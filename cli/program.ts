@@ -1,5 +1,6 @@
 import { Command, CommanderError } from 'commander';
 import type { Context } from './context.ts';
+import { addAblate } from './commands/ablate.ts';
 import { addCancel } from './commands/cancel.ts';
 import { addDecide, addGates } from './commands/gates.ts';
 import { addLineage } from './commands/lineage.ts';
@@ -17,6 +18,7 @@ import { paintFor } from './terminal.ts';
 
 const commands = [
   addRun,
+  addAblate,
   addWatch,
   addStatus,
   addGates,

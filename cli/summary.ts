@@ -8,6 +8,7 @@ import { runLedger } from '../domain/ledger.ts';
 import type { EvaluationSummary } from '../domain/records.ts';
 import type { ProgrammeState } from '../domain/programme.ts';
 import { wilson } from '../domain/statistics.ts';
+import { ablationText } from './ablation-text.ts';
 import { textTable } from './terminal.ts';
 import type { Paint } from './terminal.ts';
 import { attemptName, decisionOf, decisionWords } from './watch/state-words.ts';
@@ -34,13 +35,14 @@ export function summary(state: ProgrammeState, paint: Paint): string[] {
   ];
   const elapsed = (Date.parse(state.finishedAt ?? state.startedAt) - Date.parse(state.startedAt)) / 1000;
   const { teacherUsd, teacherCalls, gpuSeconds } = state.spent;
-  const ledger = runLedger(state.phases, [], gpuHourUsdOf(state.recipe));
+  const ledger = runLedger([...state.phases, ...(state.ablation?.arms ?? [])], [], gpuHourUsdOf(state.recipe));
   const simulated = state.teacher !== null && /simulated/iu.test(state.teacher.name);
   return [
     `${paint.strong(oneLine(state.run, 80))} (${oneLine(state.recipeName, 40)}): ${stageTone(state, paint)}${state.conclusion === null ? '' : ` – ${oneLine(state.conclusion, 400)}`}`,
     '',
     ...textTable(rows, [1, 2, 3, 5]),
     '',
+    ...(state.ablation ? [...ablationText(state.ablation, paint), ''] : []),
     `Time     ${state.finishedAt === null ? 'under way' : duration(elapsed)}, of which ${duration(gpuSeconds)} on the training device`,
     `Cost     ${usd(teacherUsd)} for ${count(teacherCalls)} teacher calls${simulated ? paint.unsure(' (the teacher was simulated)') : ''}`,
     ...(ledger.lost === 0 ? [] : [`Losses   ${lossWords(ledger)}`]),

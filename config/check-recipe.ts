@@ -134,33 +134,44 @@ function checkPhaseB({ phaseB, data }: Recipe): Found[] {
   return found;
 }
 
-const checkPhaseC = ({ phaseC }: Recipe): Found[] =>
-  phaseC.stages.flatMap((stage, index) => {
-    const found: Found[] = [];
-    if (stage.loss === 'dr-dpo-published' && phaseC.batchSize * phaseC.gradientAccumulation === 1) {
-      const problem = 'dr-dpo-published at one pair per step is plain DPO: its mean over the batch has one term';
-      found.push(
-        invalid(
-          ['phaseC', 'stages', index, 'loss'],
-          problem,
-          'write phaseC.batchSize or phaseC.gradientAccumulation of at least 2',
-        ),
-      );
-    }
-    if (stage.dropNoisiestShare === 1) {
-      const problem = 'all pairs would be dropped';
-      found.push(
-        invalid(['phaseC', 'stages', index, 'dropNoisiestShare'], problem, 'write a share below 1, the plan has 0.15'),
-      );
-    }
-    return found;
-  });
+/** What a loss would be whose mean over the step's pairs had one term. */
+const ofOnePair = {
+  'dr-dpo-published': 'is plain DPO: its mean over the batch has one term',
+  'cal-dpo': 'compares a pair with itself: μ is its own gap',
+} as const;
+
+/** One problem for all stages: they are mended together. */
+function checkBatchLosses({ batchSize, gradientAccumulation, stages }: Recipe['phaseC']): Found[] {
+  if (batchSize * gradientAccumulation > 1) return [];
+  const loss = (['dr-dpo-published', 'cal-dpo'] as const).find((name) => stages.some((stage) => stage.loss === name));
+  if (loss === undefined) return [];
+  const problem = `${loss} at one pair per step ${ofOnePair[loss]}`;
+  const fix = 'write phaseC.batchSize or phaseC.gradientAccumulation of at least 2';
+  return [invalid(['phaseC', 'stages', stages.findIndex((stage) => stage.loss === loss), 'loss'], problem, fix)];
+}
+
+const checkPhaseC = ({ phaseC }: Recipe): Found[] => [
+  ...checkBatchLosses(phaseC),
+  ...phaseC.stages.flatMap(({ dropNoisiestShare }, index) => {
+    const path = ['phaseC', 'stages', index, 'dropNoisiestShare'];
+    if (dropNoisiestShare === 1)
+      return [invalid(path, 'all pairs would be dropped', 'write a share below 1, the plan has 0.15')];
+    if (index > 0 || dropNoisiestShare === 0) return [];
+    const problem = 'before the first step no pair is noisier than another: all score the same';
+    return [invalid(path, problem, 'write 0 here, and drop in a later stage')];
+  }),
+];
 
 /** What a criterion of each gate can be measured against: only what has been promoted before. */
-const earlier = { A: ['majority'], B: ['majority', 'phaseA'], C: ['majority', 'phaseA', 'phaseB'] } as const;
+const earlier = {
+  A: ['majority'],
+  B: ['majority', 'phaseA'],
+  C: ['majority', 'phaseA', 'phaseB'],
+  laterRounds: ['majority', 'phaseA', 'phaseB', 'phaseC'],
+} as const;
 
 const checkGates = ({ gates }: Recipe): Found[] =>
-  (['A', 'B', 'C'] as const).flatMap((gate) =>
+  (['A', 'B', 'C', 'laterRounds'] as const).flatMap((gate) =>
     gates[gate].criteria.flatMap(({ metric, over }, index) => {
       const path = ['gates', gate, 'criteria', index];
       const known: readonly string[] = earlier[gate];
@@ -183,7 +194,7 @@ const checkGates = ({ gates }: Recipe): Found[] =>
           invalid([...path, 'over'], `${over} is not there yet at Gate ${gate}`, `write one of ${known.join(', ')}`),
         ];
       }
-      if (metric === 'ablation-gain' && gate !== 'C') {
+      if (metric === 'ablation-gain' && (gate === 'A' || gate === 'B')) {
         return [invalid([...path, 'metric'], `Gate ${gate} has no ablation`, 'ask for ablation-gain at Gate C')];
       }
       return [];

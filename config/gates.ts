@@ -9,7 +9,10 @@ const Criterion = z.strictObject({
   metric: Metric.describe(
     'accuracy; gain = accuracy minus that of `over`, paired; ablation-gain = full draft minus no draft, paired; parsable = share of outputs with an answer.',
   ),
-  over: z.enum(['majority', 'phaseA', 'phaseB']).optional().describe('What a gain is measured against.'),
+  over: z
+    .enum(['majority', 'phaseA', 'phaseB', 'phaseC'])
+    .optional()
+    .describe('What a gain is measured against; phaseC, in later rounds, is the model that the round started from.'),
   atLeast: z.number().describe('Threshold as a fraction: 0.07 is 7 points.'),
   confidence: z.number().min(0.5).lt(1).default(0.95).describe('Two-sided confidence of the interval.'),
 });
@@ -61,6 +64,9 @@ export const Gates = z.strictObject({
     { metric: 'gain', over: 'phaseA', atLeast: 0.1 },
     { metric: 'ablation-gain', atLeast: 0.03 },
   ]),
+  laterRounds: Gate([{ metric: 'gain', over: 'phaseC', atLeast: 0 }]).describe(
+    'What Gate C asks in place of C from the second round of phaseC.rounds on.',
+  ),
   policy: z
     .enum(['manual', 'auto', 'recommended'])
     .default('manual')

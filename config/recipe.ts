@@ -127,6 +127,8 @@ export const DpoStage = z.strictObject({
   beta: z.number().positive().describe('KL strength, unitless.'),
   loss: z.enum(['dpo', 'cal-dpo', 'cal-dpo-published', 'dr-dpo-published']).default('dpo').describe('Loss variant.'),
   dropNoisiestShare: share.default(0).describe('Share of the noisiest pairs dropped (Dr-DPO of the plan).'),
+  calLambda: z.number().min(0).optional().describe('Weight λ of the calibration term of cal-dpo-published; default 1.'),
+  drBetaPrime: z.number().positive().optional().describe('β′ of dr-dpo-published, in nats of loss; default 1.'),
 });
 
 export const PhaseC = z.strictObject({
@@ -146,6 +148,14 @@ export const PhaseC = z.strictObject({
       { epochs: 1, beta: 0.1, loss: 'cal-dpo', dropNoisiestShare: 0.15 },
     ])
     .describe('The schedule, in order.'),
+  rounds: z
+    .int()
+    .min(1)
+    .max(10)
+    .default(1)
+    .describe(
+      'Most rounds of drafts by the newest model, pairs and DPO; each has its gate, and one that does not pass is the last.',
+    ),
 });
 
 export const Recipe = z.strictObject({

@@ -165,10 +165,15 @@ export const TrainerEvent = z.discriminatedUnion('event', [
     tokens: z.int().describe('Tokens seen so far, padding excluded.'),
     tokensPerSecond: z.number(),
     beta: z.number().optional(),
+    pairs: z.int().describe('DPO: pairs of the step.').optional(),
     margin: z.number().describe('DPO: mean β·(h_w − h_l), nats.').optional(),
     accuracy: z.number().describe('DPO: share of pairs with a positive margin.').optional(),
     chosenLogp: z.number().describe('DPO: mean summed log-prob of chosen, nats.').optional(),
     rejectedLogp: z.number().optional(),
+    chosenRatio: z
+      .number()
+      .describe('DPO: mean h_w, by how much training raised log-probs of chosen, nats.')
+      .optional(),
   }),
   z.object({ ...stamp, event: z.literal('eval'), step: z.int(), epoch: z.number(), loss: z.number() }),
   z.object({

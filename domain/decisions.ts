@@ -9,6 +9,9 @@ export const gateOptions: Readonly<Record<GateName, readonly Choice[]>> = {
   C: ['approve', 'retry', 'abort'],
 };
 
+/** What Gate C offers from the second round on: `skip` leaves the round out and ends the loop with the model as it stands. */
+export const laterRoundOptions: readonly Choice[] = ['approve', 'retry', 'skip', 'abort'];
+
 /** Whether a decision stands; `refusal` is undefined when accepted. `override` marks approving what did not pass. */
 export type Ruling =
   { accepted: true; refusal?: undefined; override: boolean } | { accepted: false; refusal: string; override: false };

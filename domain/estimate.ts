@@ -1,4 +1,5 @@
 import { costUsd, priceOf } from './prices.ts';
+import type { ChosenText } from './pairs.ts';
 import type { TokenPrice } from './prices.ts';
 import type { Filtering } from './records.ts';
 import { resolveTemplates } from './templates.ts';
@@ -21,6 +22,7 @@ export type PricedRecipe = {
   drafts: { maxNewTokens: number };
   teacher: { model: string; maxTokens: number; price?: TokenPrice | 'free' | undefined };
   phaseB: { filtering: Filtering; consensusAttempts: number };
+  phaseC: { chosen: ChosenText; rounds: number };
   templates: { [Name in TemplateName]?: string | undefined };
   budget: { gpuHourUsd: number };
   plan: { hours: { A: number; B: number; C: number } };
@@ -31,7 +33,8 @@ const charactersPerToken = 4;
 const questionTokens = 40;
 
 /**
- * Calls = samples × attempts. Tokens in: both teacher templates, a question and a whole draft; out: the token limit, so
+ * Calls = samples × attempts, once, and again in every later round whose pairs quote what the teacher says of the draft.
+ * Tokens in: both teacher templates, a question and a whole draft; out: the token limit, so
  * that the estimate is what it costs at most.
  *
  * @param measured.gpuHours from an earlier run on the same hardware; without it the plan's hours count
@@ -42,7 +45,8 @@ export function estimateCost(
   measured: { gpuHours?: number; simulated?: boolean } = {},
 ): CostEstimate {
   const attempts = recipe.phaseB.filtering === 'consensus' ? recipe.phaseB.consensusAttempts : 1;
-  const teacherCalls = recipe.data.samples * attempts;
+  const { chosen, rounds } = recipe.phaseC;
+  const teacherCalls = recipe.data.samples * attempts * (chosen === 'full-response' ? rounds : 1);
   const { teacherSystem, teacherUser } = resolveTemplates(recipe.templates);
   const input =
     Math.ceil((teacherSystem.length + teacherUser.length) / charactersPerToken) +
@@ -53,7 +57,7 @@ export function estimateCost(
     price === null
       ? 0
       : costUsd({ input: input * teacherCalls, output: recipe.teacher.maxTokens * teacherCalls }, price);
-  const gpuHours = measured.gpuHours ?? recipe.plan.hours.A + recipe.plan.hours.B + recipe.plan.hours.C;
+  const gpuHours = measured.gpuHours ?? recipe.plan.hours.A + recipe.plan.hours.B + rounds * recipe.plan.hours.C;
   const gpuUsd = gpuHours * recipe.budget.gpuHourUsd;
   return { teacherCalls, teacherUsd, teacherPriced: price !== null, gpuHours, gpuUsd, totalUsd: teacherUsd + gpuUsd };
 }

@@ -1,6 +1,6 @@
 import { canonicalJson } from './canonical.ts';
 import type { Sha256 } from './canonical.ts';
-import { gateOptions } from './decisions.ts';
+import { gateOptions, laterRoundOptions } from './decisions.ts';
 import { diagnose } from './diagnosis.ts';
 import type {
   CriterionVerdict,
@@ -9,6 +9,7 @@ import type {
   GateCriterion,
   GateEvidence,
   GateName,
+  RoundName,
 } from './gate-types.ts';
 import { judgeCriteria, overallVerdict } from './gate-verdict.ts';
 import { invalid } from './invalid.ts';
@@ -23,12 +24,15 @@ export type Evaluated = { summary: EvaluationSummary; items: readonly EvaluatedI
 export type GateInput = {
   gate: GateName;
   attempt: number;
+  /** Of Phase C from the second round on, which offers to end the loop. */
+  round?: RoundName | undefined;
   criteria: readonly GateCriterion[];
   /** By role; `reasoning` and `direct` are the candidate adapter asked with and without reasoning. */
   evaluations: {
     candidate: Evaluated;
     phaseA?: Evaluated | undefined;
     phaseB?: Evaluated | undefined;
+    phaseC?: Evaluated | undefined;
     noDraft?: Evaluated | undefined;
     reasoning?: Evaluated | undefined;
     direct?: Evaluated | undefined;
@@ -94,8 +98,8 @@ function extensionOf(criteria: readonly CriterionVerdict[], left: number): Exten
  * @throws InvalidData when an evaluation that a criterion needs is missing or not of the same items
  */
 export function gateEvidence(input: GateInput, sha256: Sha256): GateEvidence {
-  const { candidate, phaseA, phaseB, noDraft, reasoning, direct, control } = input.evaluations;
-  const withRole = [candidate, phaseA, phaseB, noDraft, reasoning, direct, control].filter(
+  const { candidate, phaseA, phaseB, phaseC, noDraft, reasoning, direct, control } = input.evaluations;
+  const withRole = [candidate, phaseA, phaseB, phaseC, noDraft, reasoning, direct, control].filter(
     (evaluated) => evaluated !== undefined,
   );
   withRole.forEach(checkCounts);
@@ -105,6 +109,7 @@ export function gateEvidence(input: GateInput, sha256: Sha256): GateEvidence {
     candidate: candidate.items,
     phaseA: phaseA?.items,
     phaseB: phaseB?.items,
+    phaseC: phaseC?.items,
     noDraft: noDraft?.items,
   };
   const criteria = judgeCriteria(input.criteria, roles, input.looks);
@@ -123,14 +128,16 @@ export function gateEvidence(input: GateInput, sha256: Sha256): GateEvidence {
     phaseB: input.phaseB,
   });
   const parts = evidenceParts(input, evaluations, sha256);
+  const isLater = input.round !== undefined;
   return {
     gate: input.gate,
     attempt: input.attempt,
+    ...(input.round === undefined ? {} : { round: input.round }),
     verdict,
     criteria,
     diagnosis,
     evaluations,
-    options: [...gateOptions[input.gate], ...(extension ? (['extend'] as const) : [])],
+    options: [...(isLater ? laterRoundOptions : gateOptions[input.gate]), ...(extension ? (['extend'] as const) : [])],
     ...(extension ? { extension } : {}),
     recommendation: recommend({
       gate: input.gate,
@@ -138,6 +145,7 @@ export function gateEvidence(input: GateInput, sha256: Sha256): GateEvidence {
       criteria,
       diagnosis,
       extension,
+      isLaterRound: isLater,
       fixesLeft: input.fixesLeft,
     }),
     digest: sha256(canonicalJson(parts)),

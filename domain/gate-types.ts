@@ -11,7 +11,7 @@ export type GateMetric = 'accuracy' | 'gain' | 'ablation-gain' | 'parsable';
 /** As in the recipe; `atLeast` is a fraction (0.07 = 7 points), `confidence` two-sided. */
 export type GateCriterion = {
   metric: GateMetric;
-  over?: 'majority' | 'phaseA' | 'phaseB' | undefined;
+  over?: 'majority' | 'phaseA' | 'phaseB' | 'phaseC' | undefined;
   atLeast: number;
   confidence: number;
 };
@@ -95,10 +95,15 @@ export type EvidenceParts = {
   evaluations: Record<string, string>;
 };
 
+/** A later round of Phase C, 2 and up, and which attempt at it. */
+export type RoundName = { number: number; try: number };
+
 /** Everything a person sees before deciding. `digest` covers `parts`, which evidence of older runs lacks. */
 export type GateEvidence = {
   gate: GateName;
   attempt: number;
+  /** Of Gate C in a later round of the self-guided loop. */
+  round?: RoundName;
   verdict: Verdict;
   criteria: CriterionVerdict[];
   diagnosis: Finding[];

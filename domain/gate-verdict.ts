@@ -20,6 +20,8 @@ export type GateItems = {
   candidate: readonly EvaluatedItem[];
   phaseA?: readonly EvaluatedItem[] | undefined;
   phaseB?: readonly EvaluatedItem[] | undefined;
+  /** The model that a later round of Phase C started from. */
+  phaseC?: readonly EvaluatedItem[] | undefined;
   noDraft?: readonly EvaluatedItem[] | undefined;
 };
 
@@ -144,12 +146,12 @@ function sideOf(criterion: GateCriterion, items: GateItems): Side {
   }
   const other = items[over];
   if (!other) throw invalid('InvalidData', `criterion gain over ${over} needs the evaluation of ${over}`);
-  return { name: over === 'phaseA' ? 'of Phase A' : 'of Phase B', items: other };
+  return { name: { phaseA: 'of Phase A', phaseB: 'of Phase B', phaseC: 'of the round before' }[over], items: other };
 }
 
 /** What is wrong with a criterion, with the fix; null = nothing. For the check of a recipe. */
 export function criterionProblem({ metric, over }: GateCriterion): string | null {
-  if (metric === 'gain' && over === undefined) return 'metric gain needs over: majority, phaseA or phaseB';
+  if (metric === 'gain' && over === undefined) return 'metric gain needs over: majority, phaseA, phaseB or phaseC';
   return metric !== 'gain' && over !== undefined ? `metric ${metric} takes no over (it says ${over}); remove it` : null;
 }
 

@@ -1,5 +1,5 @@
 import type { CriterionVerdict, Decision, Remedies, Verdict } from './gate-types.ts';
-import type { PhaseAttempt, ProgrammeState } from './programme.ts';
+import type { PhaseAttempt, ProgrammeState, Round } from './programme.ts';
 import type { ArtefactRef, DataReport } from './records.ts';
 
 /** One training on the way to a model: what went into it, what its gate said, who decided. */
@@ -9,6 +9,8 @@ export type LineageStep = {
   attempt: string;
   outcome: PhaseAttempt['outcome'];
   adapter: ArtefactRef;
+  /** A later round of Phase C was made from these and not from the run's. */
+  round?: Round;
   remedies: Remedies | null;
   /** Training rows; how they came from the questions is in `dataReport`. */
   corpus: ArtefactRef;
@@ -71,6 +73,7 @@ function stepOf(owner: ProgrammeState, attempt: PhaseAttempt): LineageStep {
     attempt: nameOf(attempt),
     outcome: attempt.outcome,
     adapter: attempt.adapter,
+    ...(attempt.round && { round: attempt.round }),
     remedies: attempt.remedies,
     corpus: attempt.corpus,
     dataReport: attempt.dataReport,

@@ -1,4 +1,5 @@
-import type { Decision, GateEvidence, GateName, Remedies } from './gate-types.ts';
+import type { AblationState } from './ablation.ts';
+import type { Decision, GateEvidence, GateName, Remedies, RoundName } from './gate-types.ts';
 import type { TrainingLedger } from './ledger.ts';
 import type { ArtefactRef, DataReport, EvaluationName, EvaluationSummary, PhaseName } from './records.ts';
 
@@ -21,16 +22,28 @@ export type Stage =
   | 'phaseA'
   | 'phaseB'
   | 'phaseC'
+  | 'ablation'
   | 'report'
   | 'done'
   | 'stopped'
   | 'cancelled'
   | 'failed';
 
+/** What a later round of Phase C was made from: drafts by the model that it starts from, and the teacher's word on them. */
+export type Round = RoundName & {
+  drafts: ArtefactRef;
+  draftReport: NonNullable<DataReport['drafts']>;
+  /** Those of the run's first stage, where the pairs do not quote what the teacher says of the draft. */
+  responses: ArtefactRef;
+};
+
 /** One attempt at a phase, with everything it left. */
 export type PhaseAttempt = {
   phase: PhaseName;
+  /** Counts on through the rounds of Phase C. */
   attempt: number;
+  /** Absent in the first round. */
+  round?: Round | undefined;
   /** What this attempt changed against the recipe, from the gate's decision. */
   remedies: Remedies | null;
   corpus: ArtefactRef;
@@ -90,6 +103,8 @@ export type ProgrammeState = {
   estimate: { teacherUsd: number; gpuHours: number; totalUsd: number } | null;
   from: RunStart['from'] | null;
   report: { html: ArtefactRef; json: ArtefactRef; path: string } | null;
+  /** Only of the `ablation` workflow. */
+  ablation?: AblationState;
   /** Why the run stopped, failed or was cancelled, and what is kept where. */
   conclusion: string | null;
 };

@@ -16,6 +16,8 @@ export type RecommendationInput = {
   diagnosis: readonly Finding[];
   /** What `extend` would evaluate, where the gate offers it. */
   extension?: Extension | undefined;
+  /** Of Phase C: from the second round on there is a model to stay with. */
+  isLaterRound?: boolean;
   /** How many repetitions of the phase are still allowed. */
   fixesLeft: number;
 };
@@ -59,7 +61,12 @@ function afterB({ verdict, criteria, diagnosis, fixesLeft }: RecommendationInput
   return { choice: 'skip', reason: `${outcome}; ${why}, so go on from the Phase A adapter.` };
 }
 
-function afterC({ verdict, criteria, fixesLeft }: RecommendationInput): Recommendation {
+function afterC({ verdict, criteria, isLaterRound, fixesLeft }: RecommendationInput): Recommendation {
+  if (isLaterRound)
+    return {
+      choice: 'skip',
+      reason: `Not shown to help, so the rounds end with the model before it: ${obstacle(criteria)}.`,
+    };
   if (verdict === 'inconclusive' && fixesLeft > 0)
     return { choice: 'retry', reason: `Inconclusive, and a repetition is left: ${obstacle(criteria)}.` };
   const outcome = verdict === 'fail' ? 'Failed' : 'Inconclusive with no repetition left';
@@ -69,8 +76,8 @@ function afterC({ verdict, criteria, fixesLeft }: RecommendationInput): Recommen
 /**
  * What the evidence calls for. A passed gate: approve. Inconclusive, and the questions left settle it: extend. Gate A: abort when the student is no better than the most
  * frequent answer, else retry while it may. Gate B: fix with the merged remedies of the causes found; skip when no
- * repetition is left or nothing found can be mended. Gate C: retry what is inconclusive, abort what failed. Approving
- * what did not pass is never recommended.
+ * repetition is left or nothing found can be mended. Gate C: retry what is inconclusive, abort what failed; a later
+ * round that did not pass is skipped, which ends the loop. Approving what did not pass is never recommended.
  */
 export function recommend(input: RecommendationInput): Recommendation {
   if (input.verdict === 'pass') return { choice: 'approve', reason: 'Every criterion passed.' };

@@ -20,6 +20,7 @@ const workflows = { A: phaseA, B: phaseB, C: phaseC };
  * One step of the ratchet: run the phase, hold its gate, and do what was decided, until the phase is promoted, skipped
  * or the run stops. The model moves only by `approve`.
  *
+ * @param round of Phase C; its attempts count on through the rounds
  * @returns false when the run stops here
  */
 export async function climb(
@@ -27,13 +28,21 @@ export async function climb(
   gatekeeper: Gatekeeper,
   phase: PhaseName,
   recipe: Recipe,
+  round = 1,
 ): Promise<boolean> {
   let attemptRecipe = recipe;
   let remedies: Decision['remedies'] | null = null;
-  for (let attempt = 1; ; attempt += 1) {
+  const before = round === 1 ? 0 : state.phases.filter((attempt) => attempt.phase === phase).length;
+  for (let tried = 1; ; tried += 1) {
     enter(state, `phase${phase}`);
-    const record = await runPhase(state, { phase, attempt, recipe: attemptRecipe, remedies: remedies ?? null });
-    const fixesLeft = recipe.gates.maxFixes - attempt + 1;
+    const record = await runPhase(state, {
+      phase,
+      attempt: before + tried,
+      recipe: attemptRecipe,
+      remedies: remedies ?? null,
+      ...(round > 1 && { round: { number: round, try: tried, teacherStage: state.phases.length + 1 } }),
+    });
+    const fixesLeft = recipe.gates.maxFixes - tried + 1;
     const { evidence, decision } = await settle(state, gatekeeper, record, { recipe, attemptRecipe, fixesLeft });
     if (decision.choice === 'approve') return promote(state, record, decision);
     record.outcome = 'rejected';
@@ -44,7 +53,7 @@ export async function climb(
   }
 }
 
-type Attempt = Pick<PhaseInput, 'phase' | 'attempt' | 'recipe' | 'remedies'>;
+type Attempt = Pick<PhaseInput, 'phase' | 'attempt' | 'recipe' | 'remedies' | 'round'>;
 
 async function runPhase(state: ProgrammeState, attempt: Attempt): Promise<PhaseAttempt> {
   const { run, data, drafts, teacher } = state;
@@ -64,6 +73,22 @@ async function runPhase(state: ProgrammeState, attempt: Attempt): Promise<PhaseA
 }
 
 type Held = { recipe: Recipe; attemptRecipe: Recipe; fixesLeft: number };
+
+/**
+ * Phase C, the self-guided loop: round after round from what the round before promoted, as long as gates pass. A round
+ * that did not pass, also one that was overridden, is the last.
+ *
+ * @returns false when the run stops here
+ */
+export async function climbRounds(state: ProgrammeState, gatekeeper: Gatekeeper, recipe: Recipe): Promise<boolean> {
+  for (let round = 1; ; round += 1) {
+    const goesOn = await climb(state, gatekeeper, 'C', recipe, round);
+    const passed = state.phases.at(-1)?.outcome === 'promoted';
+    // A recipe of an older version has no rounds.
+    if (!goesOn || !passed || !(round < recipe.phaseC.rounds)) return goesOn;
+    await orchestrator.saveState({ state });
+  }
+}
 
 /** Holds the gate, again on more items each time that is decided, until something else is. */
 async function settle(
@@ -98,6 +123,7 @@ async function holdGate(
     scope: { run: state.run, phase: record.phase, attempt: record.attempt },
     recipe,
     gate: record.phase,
+    ...(record.round && { round: { number: record.round.number, try: record.round.try } }),
     evaluations: [...promoted, record].flatMap((attempt) => attempt.evaluations),
     roles: gateRoles(record, promoted),
     dataReport: record.dataReport,
@@ -113,13 +139,14 @@ async function holdGate(
 function gateRoles({ phase, attempt, candidate }: PhaseAttempt, promoted: PhaseAttempt[]): GateRoles {
   const own = `${phase}${attempt}`;
   const candidateOf = (earlier: PhaseName) => promoted.findLast((each) => each.phase === earlier)?.candidate;
-  const [phaseA, phaseB] = [candidateOf('A'), candidateOf('B')];
+  const [phaseA, phaseB, phaseC] = [candidateOf('A'), candidateOf('B'), candidateOf('C')];
   return {
     candidate,
     ...(phase === 'A' ? {} : { direct: `${own}/direct`, reasoning: `${own}/reasoning` }),
     ...(phase === 'C' ? { noDraft: `${own}/no-draft` } : {}),
     ...(phaseA ? { phaseA } : {}),
     ...(phaseB ? { phaseB } : {}),
+    ...(phaseC ? { phaseC } : {}),
   };
 }
 

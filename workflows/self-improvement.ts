@@ -2,7 +2,7 @@ import { CancellationScope, isCancellation, upsertSearchAttributes } from '@temp
 import type { Recipe } from '../config/recipe.ts';
 import type { ProgrammeState, RunStart } from '../domain/programme.ts';
 import type { ArtefactRef } from '../domain/records.ts';
-import { climb } from './climb.ts';
+import { climb, climbRounds } from './climb.ts';
 import { createGatekeeper } from './gatekeeper.ts';
 import { rootMessage } from './failure.ts';
 import { searchAttributes } from './messages.ts';
@@ -25,7 +25,8 @@ export async function selfImprovement(start: RunStart): Promise<Outcome> {
     if (!state.drafts) await collect(state, recipe);
     const phases = (['A', 'B', 'C'] as const).filter((phase) => !start.from || `phase${phase}` >= start.from.at);
     for (const phase of phases) {
-      const goesOn = await climb(state, gatekeeper, phase, recipe);
+      const goesOn =
+        phase === 'C' ? await climbRounds(state, gatekeeper, recipe) : await climb(state, gatekeeper, phase, recipe);
       await orchestrator.saveState({ state });
       if (!goesOn) return await finish(state, 'stopped');
     }
@@ -44,7 +45,7 @@ async function resolve(state: ProgrammeState, start: RunStart): Promise<Recipe> 
 }
 
 /** Everything that comes before the first phase: questions, drafts of the bare base, teacher responses. */
-async function collect(state: ProgrammeState, recipe: Recipe): Promise<void> {
+export async function collect(state: ProgrammeState, recipe: Recipe): Promise<void> {
   const { run } = state;
   const gpu = gpuTasks(recipe.reliability);
 
@@ -94,11 +95,17 @@ async function collect(state: ProgrammeState, recipe: Recipe): Promise<void> {
   await orchestrator.saveState({ state });
 }
 
-async function finish(state: ProgrammeState, stage: 'done' | 'stopped'): Promise<Outcome> {
+/** ` (round 2)` where a later round of Phase C was promoted. */
+function roundWords({ phases, promoted }: ProgrammeState): string {
+  const round = phases.find(({ phase, attempt }) => phase === promoted?.phase && attempt === promoted.attempt)?.round;
+  return round === undefined ? '' : ` (round ${round.number})`;
+}
+
+export async function finish(state: ProgrammeState, stage: 'done' | 'stopped'): Promise<Outcome> {
   enter(state, 'report');
   state.finishedAt = new Date().toISOString();
   state.conclusion ??= state.promoted
-    ? `The adapter of Phase ${state.promoted.phase}, attempt ${state.promoted.attempt}, is the new model.`
+    ? `The adapter of Phase ${state.promoted.phase}, attempt ${state.promoted.attempt}${roundWords(state)}, is the new model.`
     : 'No phase was promoted: the base stays the model.';
   // The report shows how the run ended, so the final stage is set before it is written.
   state.stage = stage;
@@ -110,7 +117,7 @@ async function finish(state: ProgrammeState, stage: 'done' | 'stopped'): Promise
 }
 
 /** After a cancellation or a failure: says what is kept and where, and leaves state and report as far as there is one. */
-async function keep(state: ProgrammeState, error: unknown): Promise<void> {
+export async function keep(state: ProgrammeState, error: unknown): Promise<void> {
   const cancelled = isCancellation(error);
   const where = `runs/${state.run}/`;
   const during = state.stage;

@@ -19,24 +19,47 @@ const Start = z.strictObject({
   from: z.strictObject({ run: z.string().min(1), at: z.enum(['phaseA', 'phaseB', 'phaseC']) }).optional(),
 });
 
-function readStart(start: unknown): RunStart {
-  const parsed = Start.safeParse(start);
-  if (parsed.success) return parsed.data as RunStart;
+/** How to speak of an input: `a run`, the fields of its `from`, and what to send. */
+type InputWords = { what: string; from: string[]; example: string };
+
+/**
+ * Checks the input of a workflow.
+ *
+ * @throws an Error with `problems` that names the field
+ */
+export function readInput<Schema extends z.ZodObject>(
+  schema: Schema,
+  start: unknown,
+  words: InputWords,
+): z.infer<Schema> {
+  const parsed = schema.safeParse(start);
+  if (parsed.success) return parsed.data;
   const { issues } = parsed.error;
   const unknown = issues.find((issue) => issue.code === 'unrecognized_keys');
   if (unknown) {
-    const fields = unknown.path[0] === 'from' ? ['run', 'at'] : Object.keys(Start.shape);
+    const fields = unknown.path[0] === 'from' ? words.from : Object.keys(schema.shape);
     const key = unknown.keys[0] ?? '';
-    const problem = 'there is no such field in the input of a run';
+    const problem = `there is no such field in the input of ${words.what}`;
     const field = [...unknown.path, key].join('.');
     throw refusal([{ type: 'InvalidRecipe', field, problem, fix: suggestName(key, fields) }]);
   }
   const issue = issues[0];
   const field = issue?.path.join('.') || 'input';
-  const fix =
-    'send {"recipe": NAME}, optionally with "overrides": {"phaseB.learningRate": 1e-5} and "from": {"run": ID, "at": "phaseB"}';
-  throw refusal([{ type: 'InvalidRecipe', field, problem: issue?.message ?? 'not understood', fix }]);
+  throw refusal([{ type: 'InvalidRecipe', field, problem: issue?.message ?? 'not understood', fix: words.example }]);
 }
+
+const runWords: InputWords = {
+  what: 'a run',
+  from: ['run', 'at'],
+  example:
+    'send {"recipe": NAME}, optionally with "overrides": {"phaseB.learningRate": 1e-5} and "from": {"run": ID, "at": "phaseB"}',
+};
+
+/** Refused input as the failure that Temporal shows and does not try again; anything else as it is. */
+export const refusalAsFailure = (error: unknown): unknown =>
+  isRefusal(error)
+    ? failure(error.name as FailureType, error.message, { details: [{ problems: error.problems }] })
+    : error;
 
 /**
  * Resolves a recipe and checks all that can be known before anything is spent: recipe, bucket, data, base model,
@@ -45,7 +68,7 @@ function readStart(start: unknown): RunStart {
  * @throws an Error with `problems` (config/problem.ts), all of them; failures that may pass by themselves
  */
 export async function resolveStart(deps: CheckDeps, start: unknown, run: string): Promise<ResolvedRecipe> {
-  const { recipe: source, overrides = {}, from } = readStart(start);
+  const { recipe: source, overrides = {}, from } = readInput(Start, start, runWords) as RunStart;
   const loaded: LoadedRecipe = loadRecipe({ recipe: source, environment: deps.environment, overrides });
   const { recipe } = loaded;
   const [teacher, ...others] = await Promise.all([
@@ -73,7 +96,6 @@ export const createResolveRecipe =
         { type: 'InvalidRecipe', field: 'DRY_RUN', problem, fix: 'unset DRY_RUN and restart the worker' },
       ]);
     } catch (error) {
-      if (!isRefusal(error)) throw error;
-      throw failure(error.name as FailureType, error.message, { details: [{ problems: error.problems }] });
+      throw refusalAsFailure(error);
     }
   };

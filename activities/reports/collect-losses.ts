@@ -9,7 +9,7 @@ export function lossesOfRun(state: ProgrammeState): ReportData['losses'] {
   const cut = state.phases.filter(({ losses }) => losses > 0);
   return {
     phases: cut.map((attempt) => ({
-      ...{ phase: attempt.phase, attempt: attempt.attempt },
+      ...{ phase: attempt.phase, attempt: attempt.attempt, round: attempt.round },
       ledger: runLedger([attempt], [], gpuHourUsd),
     })),
     run: runLedger(state.phases, [], gpuHourUsd),

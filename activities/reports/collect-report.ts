@@ -72,10 +72,12 @@ export async function collectReport(state: ProgrammeState, rows: ArtefactRows, n
 export const isSimulated = (teacher: string): boolean => /simulated/iu.test(teacher);
 
 async function phaseReport(attempt: PhaseAttempt, rows: ArtefactRows): Promise<PhaseReport> {
-  const { phase, remedies, outcome, steps, trainLoss, gpuSeconds, stepsRedone, losses, inexact, dataReport } = attempt;
+  const { phase, round, remedies, outcome, steps, trainLoss, gpuSeconds, stepsRedone, losses, inexact, dataReport } =
+    attempt;
   const base = {
     phase,
     attempt: attempt.attempt,
+    round,
     remedies,
     outcome,
     steps,
@@ -102,7 +104,7 @@ async function phaseReport(attempt: PhaseAttempt, rows: ArtefactRows): Promise<P
 function accuracies(state: ProgrammeState): AccuracyRow[] {
   const row = (
     summary: EvaluationSummary,
-    of: Pick<AccuracyRow, 'phase' | 'attempt' | 'headline' | 'outcome'>,
+    of: Pick<AccuracyRow, 'phase' | 'attempt' | 'round' | 'headline' | 'outcome'>,
   ): AccuracyRow => ({
     name: summary.name,
     mode: modeOf(summary.name),
@@ -120,6 +122,7 @@ function accuracies(state: ProgrammeState): AccuracyRow[] {
         row(summary, {
           phase: attempt.phase,
           attempt: attempt.attempt,
+          round: attempt.round,
           headline: summary === headlineOf(attempt),
           outcome: attempt.outcome,
         }),
@@ -168,6 +171,12 @@ function artefactsOf(state: ProgrammeState): ReportData['artefacts'] {
     ...state.phases.flatMap((attempt): [string, ArtefactRef][] => {
       const name = `${attempt.phase}${attempt.attempt}`;
       return [
+        ...(attempt.round === undefined
+          ? []
+          : ([
+              [`${name} drafts, training`, attempt.round.drafts],
+              [`${name} teacher responses`, attempt.round.responses],
+            ] as [string, ArtefactRef][])),
         [`${name} corpus`, attempt.corpus],
         [`${name} adapter`, attempt.adapter],
         [`${name} metrics`, attempt.metrics],

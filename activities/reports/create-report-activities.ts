@@ -4,6 +4,7 @@ import type { ProgrammeState } from '../../domain/programme.ts';
 import type { OrchestratorActivities } from '../contract.ts';
 import type { Store } from '../store/store.ts';
 import type { ArtefactRows } from './artefact-rows.ts';
+import { collectAblation } from './ablation/collect-ablation.ts';
 import { collectReport } from './collect-report.ts';
 
 /** What the report needs from the outside. */
@@ -20,11 +21,18 @@ export async function renderReport(
   rows: ArtefactRows,
   now: Date,
 ): Promise<{ html: string; json: string }> {
+  // Pages are loaded on first use, since they bring the plot library along.
+  if (state.ablation) {
+    const data = await collectAblation(state, state.ablation, rows, now);
+    const { ablationPage } = await import('./ablation/ablation-page.ts');
+    return { html: await ablationPage(data), json: asJson(data) };
+  }
   const data = await collectReport(state, rows, now);
-  // Loaded on first use, since it brings the plot library along.
   const { reportPage } = await import('./page.ts');
-  return { html: await reportPage(data), json: `${JSON.stringify(data, null, 2)}\n` };
+  return { html: await reportPage(data), json: asJson(data) };
 }
+
+const asJson = (data: unknown): string => `${JSON.stringify(data, null, 2)}\n`;
 
 /** Folder of a run's report on this machine. */
 export const reportFolder = (home: string, run: string): string =>

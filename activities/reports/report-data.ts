@@ -1,4 +1,4 @@
-import type { Decision, GateEvidence, GateName, Remedies } from '../../domain/gate-types.ts';
+import type { Decision, GateEvidence, GateName, Remedies, RoundName } from '../../domain/gate-types.ts';
 import type { RunLedger } from '../../domain/ledger.ts';
 import type { PhaseAttempt, ProgrammeState, Stage } from '../../domain/programme.ts';
 import type { Answer, ArtefactRef, DataReport, EvaluationMode, PhaseName } from '../../domain/records.ts';
@@ -13,6 +13,7 @@ export type AccuracyRow = {
   name: string;
   phase: PhaseName | null;
   attempt: number;
+  round?: RoundName | undefined;
   mode: EvaluationMode;
   /** The number the attempt stands for at its gate; see headline.ts. */
   headline: boolean;
@@ -27,6 +28,7 @@ export type PhaseReport = Pick<
   PhaseAttempt,
   | 'phase'
   | 'attempt'
+  | 'round'
   | 'remedies'
   | 'outcome'
   | 'steps'
@@ -83,7 +85,7 @@ export type Costs = {
 };
 
 /** What losing hosts cost an attempt at a phase; see domain/ledger.ts. */
-export type LossRow = Pick<PhaseAttempt, 'phase' | 'attempt'> & { ledger: RunLedger };
+export type LossRow = Pick<PhaseAttempt, 'phase' | 'attempt' | 'round'> & { ledger: RunLedger };
 
 /** Content of report.json: everything the page shows, as numbers. */
 export type ReportData = {

@@ -13,6 +13,7 @@ export type CurvePoint = {
   accuracy?: number;
   chosenLogp?: number;
   rejectedLogp?: number;
+  chosenRatio?: number;
   beta?: number;
 };
 
@@ -26,7 +27,16 @@ export type TrainingCurve = {
   unreadable: number;
 };
 
-const averaged = ['learningRate', 'gradNorm', 'margin', 'accuracy', 'chosenLogp', 'rejectedLogp', 'beta'] as const;
+const averaged = [
+  'learningRate',
+  'gradNorm',
+  'margin',
+  'accuracy',
+  'chosenLogp',
+  'rejectedLogp',
+  'chosenRatio',
+  'beta',
+] as const;
 const most = 400;
 
 type Row = Record<string, unknown>;

@@ -94,7 +94,11 @@ export function dpoJob(recipe: Recipe, inputs: DpoInputs, place: Place, microBat
     outputDir: place.outputDir,
     adapter: { path: inputs.adapter },
     pairsFile: inputs.pairs,
-    stages: settings.stages.map((stage) => ({ ...stage, calLambda: 1, drBetaPrime: 1 })),
+    stages: settings.stages.map((stage) => ({
+      ...stage,
+      calLambda: stage.calLambda ?? 1,
+      drBetaPrime: stage.drBetaPrime ?? 1,
+    })),
     optimisation: optimisationOf(settings, microBatch),
     checkpointing: checkpointing(settings, place),
     preflight: { maxTruncatedShare: settings.maxTruncatedShare },

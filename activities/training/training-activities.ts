@@ -1,4 +1,4 @@
-import type { GpuActivities } from '../contract.ts';
+import type { GpuActivities, Scope } from '../contract.ts';
 import { cachedFolder } from '../store/folders.ts';
 import { resolveBase } from './base-model.ts';
 import type { GpuDeps } from './gpu-deps.ts';
@@ -8,6 +8,9 @@ import { train } from './train.ts';
 
 /** In the identity of a training, in place of paths: results do not depend on where things lie. */
 const nowhere: Place = { id: '', outputDir: '', checkpoints: '', resumeFrom: null };
+
+/** `C2`, or `arm-cal-1` of an ablation. */
+const labelOf = ({ phase, attempt }: Scope): string => `${phase}${phase === 'C' ? '' : '-'}${attempt}`;
 
 /** `trainSft` and `trainDpo` of the contract; see {@link train} for what they promise. */
 export function createTrainingActivities(deps: GpuDeps): Pick<GpuActivities, 'trainSft' | 'trainDpo'> {
@@ -34,7 +37,7 @@ export function createTrainingActivities(deps: GpuDeps): Pick<GpuActivities, 'tr
     trainDpo: ({ scope, recipe, pairs, adapter }) => {
       const digests = { pairs: pairs.sha256, adapter: adapter.sha256 };
       return train(deps, {
-        ...{ scope, recipe, kind: 'dpo', label: `C${scope.attempt}` },
+        ...{ scope, recipe, kind: 'dpo', label: labelOf(scope) },
         identity: dpoJob(recipe, { base: recipe.model.base, ...digests }, nowhere, null),
         batchSize: recipe.phaseC.batchSize,
         prepare: async () => {

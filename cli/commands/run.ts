@@ -11,6 +11,7 @@ import { planText } from '../plan.ts';
 import { badInput } from '../problem.ts';
 import { checkedRunName, runName, startInput } from '../start-input.ts';
 import type { RecipeOptions } from '../start-input.ts';
+import type { Programmes } from '../temporal/programmes.ts';
 import { paintFor } from '../terminal.ts';
 import { follow } from '../watch/follow.ts';
 import { printJson, printLines, withProgrammes } from './command.ts';
@@ -80,10 +81,22 @@ async function run(context: Context, recipe: string, options: Options): Promise<
     else printLines(context, planText(loaded, estimate, simulated, paintFor(context.terminal.colour)));
     return exitCodes.ok;
   }
+  return startAndFollow(context, (programmes) => programmes.start(name, start), name, options);
+}
+
+type Following = Pick<Options, 'detach' | 'json' | 'down' | 'interval'>;
+
+/** Brings the stack up where it is not, starts a run, and follows it to its end unless `detach` says not to. */
+export async function startAndFollow(
+  context: Context,
+  start: (programmes: Programmes) => Promise<void>,
+  name: string,
+  options: Following,
+): Promise<ExitCode> {
   const broughtUp = await ensureStack(context);
   try {
     return await withProgrammes(context, async (programmes) => {
-      await programmes.start(name, start);
+      await start(programmes);
       if (options.detach) {
         if (options.json) printJson(context, { run: name, started: true });
         else printLines(context, [`Started ${name}.`, `Watch it: ratchet watch ${name}`]);

@@ -1,6 +1,7 @@
 import { instant, shortDigest } from '../../activities/reports/quantities.ts';
 import { remedyWords } from '../../activities/reports/remedy-words.ts';
 import { oneLine } from '../../activities/reports/visible-text.ts';
+import { attemptName } from '../../domain/attempt-name.ts';
 import type { GateEvidence, Verdict } from '../../domain/gate-types.ts';
 import type { GatesView } from '../../workflows/messages.ts';
 import type { Paint } from '../terminal.ts';
@@ -16,7 +17,7 @@ export function evidenceText(evidence: GateEvidence, paint: Paint): string[] {
   const { recommendation, options } = evidence;
   const remedies = recommendation.remedies ? ` (${oneLine(remedyWords(recommendation.remedies))})` : '';
   return [
-    paint.strong(`Gate ${evidence.gate}${evidence.attempt === 1 ? '' : `, try ${String(evidence.attempt)}`}: `) +
+    paint.strong(`Gate ${attemptName(evidence.gate, evidence.attempt, evidence.round)}: `) +
       toned(evidence.verdict, paint),
     ...evidence.criteria.map(({ verdict, text }) => `  ${toned(verdict, paint)}  ${oneLine(text, 400)}`),
     ...(evidence.diagnosis.length === 0 ? [] : ['Diagnosis']),
@@ -35,7 +36,8 @@ export function gatesText(run: string, view: GatesView, paint: Paint): string[] 
   const earlier = view.history.filter(({ digest }) => digest !== view.open?.digest);
   return [
     ...earlier.map(
-      (evidence) => `Gate ${evidence.gate}, attempt ${String(evidence.attempt)}: ${toned(evidence.verdict, paint)}`,
+      (evidence) =>
+        `Gate ${evidence.gate}, attempt ${String(evidence.attempt)}${evidence.round ? ` (round ${String(evidence.round.number)})` : ''}: ${toned(evidence.verdict, paint)}`,
     ),
     ...(view.decisions.length === 0 ? [] : [paint.strong('Decisions')]),
     ...view.decisions.map((decision) => {

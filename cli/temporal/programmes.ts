@@ -6,6 +6,7 @@ import {
   isGrpcServiceError,
 } from '@temporalio/client';
 import type { Client, WorkflowHandle } from '@temporalio/client';
+import type { AblationStart } from '../../domain/ablation.ts';
 import type { Decision, DecisionInput } from '../../domain/gate-types.ts';
 import type { ProgrammeState, RunStart } from '../../domain/programme.ts';
 import { searchAttributes } from '../../workflows/messages.ts';
@@ -29,6 +30,7 @@ export type RunLine = {
 /** What the commands do with programmes; over Temporal here, by hand in tests. */
 export type Programmes = {
   start: (run: string, input: RunStart) => Promise<void>;
+  startAblation: (run: string, input: AblationStart) => Promise<void>;
   status: (run: string) => Promise<ProgrammeState>;
   gates: (run: string) => Promise<GatesView>;
   snapshot: (run: string) => Promise<Snapshot>;
@@ -39,7 +41,6 @@ export type Programmes = {
   close: () => Promise<void>;
 };
 
-const workflowType = 'selfImprovement';
 const taskQueue = 'ratchet';
 const answerMs = 20_000;
 
@@ -53,17 +54,8 @@ export function createProgrammes(client: Client, close: () => Promise<void>): Pr
       });
   return {
     close,
-    async start(run, input) {
-      const options = { workflowId: run, taskQueue, args: [input], workflowIdReusePolicy: 'REJECT_DUPLICATE' } as const;
-      await client.workflow.start(workflowType, options).catch((error: unknown) => {
-        throw error instanceof WorkflowExecutionAlreadyStartedError
-          ? badInput(
-              `There is a run ${run} already.`,
-              `Give another name with --id, or look at it: ratchet watch ${run}`,
-            )
-          : explain(error, run);
-      });
-    },
+    start: (run, input) => startWorkflow(client, 'selfImprovement', run, input),
+    startAblation: (run, input) => startWorkflow(client, 'ablation', run, input),
     status: (run) => asking(run, (of) => of.query<ProgrammeState>('status')),
     gates: (run) => asking(run, (of) => of.query<GatesView>('gates')),
     snapshot: (run) => asking(run, () => takeSnapshot(client, run)),
@@ -73,7 +65,8 @@ export function createProgrammes(client: Client, close: () => Promise<void>): Pr
     },
     async list(limit) {
       const lines: RunLine[] = [];
-      const runs = client.workflow.list({ query: `WorkflowType = "${workflowType}"`, pageSize: Math.min(limit, 100) });
+      const query = 'WorkflowType IN ("selfImprovement", "ablation")';
+      const runs = client.workflow.list({ query, pageSize: Math.min(limit, 100) });
       try {
         for await (const info of runs) {
           const attributes = info.typedSearchAttributes;
@@ -94,6 +87,20 @@ export function createProgrammes(client: Client, close: () => Promise<void>): Pr
       return lines;
     },
   };
+}
+
+async function startWorkflow(
+  client: Client,
+  type: 'selfImprovement' | 'ablation',
+  run: string,
+  input: RunStart | AblationStart,
+): Promise<void> {
+  const options = { workflowId: run, taskQueue, args: [input], workflowIdReusePolicy: 'REJECT_DUPLICATE' } as const;
+  await client.workflow.start(type, options).catch((error: unknown) => {
+    throw error instanceof WorkflowExecutionAlreadyStartedError
+      ? badInput(`There is a run ${run} already.`, `Give another name with --id, or look at it: ratchet watch ${run}`)
+      : explain(error, run);
+  });
 }
 
 async function decideBy(run: WorkflowHandle, decision: DecisionInput): Promise<Decision> {

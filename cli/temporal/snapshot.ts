@@ -35,15 +35,14 @@ export async function takeSnapshot(client: Client, run: string): Promise<Snapsho
   const gates = state.waiting === null ? { open: null, waitingSince: null } : await handle.query<GatesView>('gates');
   const children = (described.raw.pendingChildren ?? []).flatMap(({ workflowId }) => (workflowId ? [workflowId] : []));
   const ofChildren = await Promise.all(children.map((child) => childNow(client, child)));
+  const own = (described.raw.pendingActivities ?? []).map(activityNow);
   const status = described.status.name;
   return {
     state,
     gates: { open: gates.open, waitingSince: gates.waitingSince },
-    activities: [
-      ...(described.raw.pendingActivities ?? []).map(activityNow),
-      ...ofChildren.flatMap(({ activities }) => activities),
-    ],
-    inFlight: ofChildren.flatMap(({ ledger }) => ledger ?? []),
+    activities: [...own, ...ofChildren.flatMap(({ activities }) => activities)],
+    // The arms of an ablation are trained by the run itself.
+    inFlight: [...own.map(({ progress }) => progress), ...ofChildren].flatMap((each) => each?.ledger ?? []),
     closed: status === 'RUNNING' ? null : status.toLowerCase(),
     at: new Date().toISOString(),
   };

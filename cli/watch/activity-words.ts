@@ -14,6 +14,8 @@ const words: Record<string, string> = {
   trainDpo: 'training by preferences',
   evaluate: 'evaluating',
   judgeGate: 'judging the gate',
+  resolveAblation: 'reading the recipe',
+  compareArms: 'comparing the arms',
   saveState: 'saving',
   loadState: 'reading the older run',
   writeReport: 'writing the report',

@@ -1,4 +1,5 @@
 import { count } from '../../activities/reports/quantities.ts';
+import { share } from '../../domain/figures.ts';
 import { oneLine } from '../../activities/reports/visible-text.ts';
 import type { ActivityNow, Snapshot } from '../temporal/snapshot.ts';
 import { activityName, progressWords, retryWords } from './activity-words.ts';
@@ -25,6 +26,11 @@ export function changesBetween(before: Snapshot | null, now: Snapshot): Change[]
     if (known.has(attemptName(attempt))) continue;
     const text = `Phase ${attemptName(attempt)}: ${accuracyWords(attempt)}, ${count(attempt.steps)} steps`;
     changes.push({ kind: 'phase', text, detail: { phase: attempt.phase, attempt: attempt.attempt } });
+  }
+  for (const arm of state.ablation?.arms.slice(before?.state.ablation?.arms.length ?? 0) ?? []) {
+    const { name, seed, evaluation, steps } = arm;
+    const text = `arm ${name}, seed ${String(seed)}: ${share(evaluation.correct, evaluation.n)}, ${count(steps)} steps`;
+    changes.push({ kind: 'phase', text, detail: { arm: name, seed } });
   }
   for (const attempt of state.phases) {
     const { evidence } = attempt;

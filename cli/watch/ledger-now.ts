@@ -5,4 +5,4 @@ import type { Snapshot } from '../temporal/snapshot.ts';
 
 /** What losses cost a run so far: its finished phases and the one that is under way, as far as that one can tell. */
 export const ledgerNow = ({ state, inFlight }: Pick<Snapshot, 'state' | 'inFlight'>): RunLedger =>
-  runLedger(state.phases, inFlight, gpuHourUsdOf(state.recipe));
+  runLedger([...state.phases, ...(state.ablation?.arms ?? [])], inFlight, gpuHourUsdOf(state.recipe));

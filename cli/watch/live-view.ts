@@ -1,11 +1,12 @@
 import { count, duration } from '../../activities/reports/quantities.ts';
 import { lossWords } from '../../activities/reports/loss-words.ts';
 import { oneLine } from '../../activities/reports/visible-text.ts';
-import type { ProgrammeState } from '../../domain/programme.ts';
+import type { PhaseAttempt, ProgrammeState } from '../../domain/programme.ts';
 import type { Snapshot } from '../temporal/snapshot.ts';
 import type { Paint } from '../terminal.ts';
 import { ledgerNow } from './ledger-now.ts';
 import { share } from '../../domain/figures.ts';
+import { armLines } from '../ablation-text.ts';
 import { activityName, bar, progressWords, retryWords } from './activity-words.ts';
 import { accuracyWords, attemptName, decisionOf, decisionWords, isOver, spentWords } from './state-words.ts';
 
@@ -18,7 +19,10 @@ const stageNames = {
   phaseC: 'Phase C',
 } as const;
 type Part = keyof typeof stageNames;
-const parts = Object.keys(stageNames) as Part[];
+const allParts = Object.keys(stageNames) as Part[];
+/** An ablation has arms in place of Phase C. */
+const partsOf = ({ ablation }: ProgrammeState): Part[] =>
+  ablation === undefined ? allParts : allParts.filter((part) => part !== 'phaseC');
 
 /** The whole view as lines: pure, so that it can be tested without a terminal. Lines may be longer than the screen. */
 export function liveView(snapshot: Snapshot, paint: Paint): string[] {
@@ -27,7 +31,8 @@ export function liveView(snapshot: Snapshot, paint: Paint): string[] {
   const elapsed = (Date.parse(end) - Date.parse(state.startedAt)) / 1000;
   return [
     `${paint.strong(oneLine(state.run, 60))}  ${paint.soft(`${oneLine(state.recipeName, 40)} · ${duration(elapsed)}`)}`,
-    ...parts.flatMap((part) => partLines(part, snapshot, paint)),
+    ...partsOf(state).flatMap((part) => partLines(part, snapshot, paint)),
+    ...ablationLines(snapshot, paint),
     ...(snapshot.gates.open ? [gateLine(snapshot, paint)] : []),
     paint.soft(spentWords(state)),
     ...lossLines(snapshot, paint),
@@ -53,10 +58,25 @@ function partLines(part: Part, snapshot: Snapshot, paint: Paint): string[] {
   if (early !== null && !running) return [`${paint.good('✓')} ${named(stageNames[part])} ${early}`];
   if (!running || isOver(state.stage)) return results.length > 0 ? results : [paint.soft(`· ${stageNames[part]}`)];
   if (state.waiting !== null) return results;
-  // An attempt whose gate is not decided yet is the one that is worked on.
-  const tries = attempts.filter(({ outcome }) => outcome !== 'pending').length;
-  const title = tries === 0 ? stageNames[part] : `${stageNames[part]}, try ${String(tries + 1)}`;
-  return [...results, ...activityLines(title, snapshot, paint)];
+  return [...results, ...activityLines(`${stageNames[part]}${nowTried(attempts)}`, snapshot, paint)];
+}
+
+/** Which round and try of a phase runs. An attempt whose gate is not decided yet is the one that is worked on. */
+function nowTried(attempts: PhaseAttempt[]): string {
+  const last = attempts.findLast(({ outcome }) => outcome !== 'pending');
+  if (last === undefined) return '';
+  const round = last.round?.number ?? 1;
+  // After a promotion only Phase C goes on, with its next round.
+  if (last.outcome.startsWith('promoted')) return `, round ${String(round + 1)}`;
+  const tried = (last.round?.try ?? last.attempt) + 1;
+  return `${round === 1 ? '' : `, round ${String(round)}`}, try ${String(tried)}`;
+}
+
+function ablationLines(snapshot: Snapshot, paint: Paint): string[] {
+  const { stage, ablation } = snapshot.state;
+  if (ablation === undefined) return [];
+  const now = `Arm ${String(ablation.arms.length + 1)} of ${String(ablation.planned.length)}`;
+  return [...armLines(ablation, paint), ...(stage === 'ablation' ? activityLines(now, snapshot, paint) : [])];
 }
 
 /** What losses cost so far, those of the training that runs now included. */

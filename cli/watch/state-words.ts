@@ -2,6 +2,7 @@ import { headlineOf } from '../../activities/reports/headline.ts';
 import { count, duration, usd } from '../../activities/reports/quantities.ts';
 import { oneLine } from '../../activities/reports/visible-text.ts';
 import { remedyWords } from '../../activities/reports/remedy-words.ts';
+import { attemptName as nameOfAttempt } from '../../domain/attempt-name.ts';
 import { percentRange, share } from '../../domain/figures.ts';
 import type { Decision } from '../../domain/gate-types.ts';
 import type { PhaseAttempt, ProgrammeState, Stage } from '../../domain/programme.ts';
@@ -11,9 +12,9 @@ import { wilson } from '../../domain/statistics.ts';
 export const isOver = (stage: Stage): stage is 'done' | 'stopped' | 'cancelled' | 'failed' =>
   stage === 'done' || stage === 'stopped' || stage === 'cancelled' || stage === 'failed';
 
-/** `B, try 2` for a second attempt. */
-export const attemptName = ({ phase, attempt }: Pick<PhaseAttempt, 'phase' | 'attempt'>): string =>
-  attempt === 1 ? phase : `${phase}, try ${String(attempt)}`;
+/** As domain/attempt-name.ts. */
+export const attemptName = ({ phase, attempt, round }: Pick<PhaseAttempt, 'phase' | 'attempt' | 'round'>): string =>
+  nameOfAttempt(phase, attempt, round);
 
 /** `59.4 % (408/687), 95 % 55.7–63.0 %`. */
 export function accuracyWords(attempt: PhaseAttempt): string {

@@ -33,6 +33,7 @@ export async function ratchet(line: string[], fakes: Fakes = {}): Promise<Ran> {
     };
   const programmes: Programmes = {
     start: record('start'),
+    startAblation: record('startAblation'),
     status: refuse('status'),
     gates: refuse('gates'),
     snapshot: refuse('snapshot'),

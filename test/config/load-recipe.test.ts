@@ -199,6 +199,12 @@ describe('refusals', () => {
     ],
     [{ 'gates.A.criteria': [{ metric: 'gain', over: 'phaseB', atLeast: 0 }] }, 'phaseB is not there yet at Gate A'],
     [{ 'gates.B.criteria.0.metric': 'ablation-gain', 'gates.B.criteria.0.over': undefined }, 'Gate B has no ablation'],
+    [{ 'phaseC.batchSize': 1 }, 'phaseC.stages.1.loss (the recipe given): cal-dpo at one pair per step'],
+    [
+      { 'phaseC.stages.0.dropNoisiestShare': 0.15 },
+      'phaseC.stages.0.dropNoisiestShare (--set): before the first step no pair is noisier than another',
+    ],
+    [{ 'gates.C.criteria': [{ metric: 'gain', over: 'phaseC', atLeast: 0 }] }, 'phaseC is not there yet at Gate C'],
     [{ 'data.evaluationShare': 1 }, 'no question is left to train on'],
     [{ 'model.base': 'builtin:huge' }, 'there is no builtin:huge'],
     [{ 'budget.capUsd': 0.01 }, 'BudgetExceeded: budget.capUsd (--set): 200 calls of gpt-4.1-nano cost up to $0.04'],

@@ -8,6 +8,7 @@ const recipe: PricedRecipe = {
   drafts: { maxNewTokens: 100 },
   teacher: { model: 'gpt-4.1-nano', maxTokens: 400 },
   phaseB: { filtering: 'drop-disagreements', consensusAttempts: 5 },
+  phaseC: { chosen: 'final-answer', rounds: 1 },
   templates: { teacherSystem: 's'.repeat(400), teacherUser: 'u'.repeat(40) },
   budget: { gpuHourUsd: 0.5 },
   plan: { hours: { A: 2, B: 2, C: 3 } },
@@ -30,6 +31,11 @@ describe('estimateCost', () => {
   it('consensus asks several times', () => {
     const consensus = { ...recipe, phaseB: { filtering: 'consensus', consensusAttempts: 5 } } as const;
     expect(estimateCost(consensus).teacherUsd).toBeCloseTo(5 * estimateCost(recipe).teacherUsd, 12);
+  });
+  it('a later round takes its own device time, and its own calls where the pairs quote the teacher on the draft', () => {
+    const rounds = (chosen: 'final-answer' | 'full-response') => ({ ...recipe, phaseC: { chosen, rounds: 3 } });
+    expect(estimateCost(rounds('final-answer'))).toMatchObject({ teacherCalls: 200, gpuHours: 2 + 2 + 3 * 3 });
+    expect(estimateCost(rounds('full-response'))).toMatchObject({ teacherCalls: 600, gpuHours: 2 + 2 + 3 * 3 });
   });
   it('takes measured hours and a free simulated teacher', () => {
     expect(estimateCost(recipe, { gpuHours: 0.1, simulated: true })).toMatchObject({

@@ -6,6 +6,8 @@ import type {
   TrainingResult,
 } from '../../activities/contract.ts';
 import { Recipe } from '../../config/recipe.ts';
+import { defaultArms, planArms } from '../../domain/ablation.ts';
+import { ablationTable } from '../../domain/ablation-table.ts';
 import type { GateEvidence, GateName, Recommendation, Verdict } from '../../domain/gate-types.ts';
 import type { ProgrammeState } from '../../domain/programme.ts';
 import type { ArtefactRef, DataReport, EvaluationSummary } from '../../domain/records.ts';
@@ -98,6 +100,16 @@ export function fakeActivities(script: Script = {}) {
         estimate: { teacherCalls: 1, teacherUsd: 0, teacherPriced: true, gpuHours: 0, gpuUsd: 0, totalUsd: 0 },
       };
     },
+    resolveAblation: async (input) => {
+      log('resolveAblation', input);
+      const { arms = [...defaultArms], seeds = 1 } = input.start;
+      const resolved = await orchestrator.resolveRecipe({ start: { recipe: input.start.recipe }, run: input.run });
+      return { ...resolved, arms: planArms(arms, seeds, resolved.recipe) };
+    },
+    compareArms: async (input) => {
+      log('compareArms', input);
+      return ablationTable([], []);
+    },
     prepareData: async (input) => (
       log('prepareData', input),
       { train: ref('train'), evaluation: ref('evaluation'), report: script.dataReport ?? noSteps }
@@ -131,7 +143,12 @@ export function fakeActivities(script: Script = {}) {
         criteria: [],
         diagnosis: [],
         evaluations: input.evaluations,
-        options: [...options[input.gate], ...(extensible ? (['extend'] as const) : [])],
+        ...(input.round && { round: input.round }),
+        options: [
+          ...options[input.gate],
+          ...(input.round ? (['skip'] as const) : []),
+          ...(extensible ? (['extend'] as const) : []),
+        ],
         ...(extensible ? { extension: { items: 5, left: input.questionsLeft ?? 0, settles: true } } : {}),
         recommendation: recommendation ?? { choice: 'approve', reason: 'passed' },
         // No digest is the beginning of another: a shortened one would name both.
@@ -178,7 +195,7 @@ export function fakeActivities(script: Script = {}) {
     ),
     evaluate: async (input) => (log('evaluate', input), { summary: summary(input.name), gpuSeconds: 1 }),
     trainSft: async (input) => (log('trainSft', input), await trained(`${input.phase}${input.scope.attempt}`)),
-    trainDpo: async (input) => (log('trainDpo', input), await trained(`C${input.scope.attempt}`)),
+    trainDpo: async (input) => (log('trainDpo', input), await trained(`${input.scope.phase}${input.scope.attempt}`)),
   };
   const api: ApiActivities = {
     askTeacher: async (input) => (

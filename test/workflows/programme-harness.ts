@@ -32,6 +32,7 @@ export async function startHarness() {
     script: Script,
     play: (run: Run, fakes: ReturnType<typeof fakeActivities>) => Promise<void>,
     start?: (fakes: ReturnType<typeof fakeActivities>) => Promise<Partial<RunStart>>,
+    workflow: 'selfImprovement' | 'ablation' = 'selfImprovement',
   ) {
     const fakes = fakeActivities(script);
     const worker = (taskQueue: string, activities: object, bundle = false) =>
@@ -51,7 +52,7 @@ export async function startHarness() {
     try {
       const args: RunStart = { recipe: 'fake', ...(await start?.(fakes)) };
       runs += 1;
-      const run = await client.workflow.start<typeof selfImprovement>('selfImprovement', {
+      const run = await client.workflow.start<typeof selfImprovement>(workflow, {
         taskQueue: 'ratchet',
         workflowId: `run-${runs}`,
         args: [args],

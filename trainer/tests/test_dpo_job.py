@@ -19,6 +19,7 @@ def test_schedule(server: Server, jobs: Jobs, sft_adapter: str) -> None:
     steps = outcome.of("step")
     assert len(steps) == 3 + 3 + 3  # 20 pairs, then 17 kept, 8 a step
     assert [event["beta"] for event in steps] == [0.05] * 3 + [0.1] * 6
+    assert [event["pairs"] for event in steps] == [8, 8, 4, 8, 8, 4, 8, 8, 1]
     # The warm-up's first learning rate is 0: until the second step is done, policy and reference are one.
     for event in steps[:2]:
         assert event["loss"] == pytest.approx(math.log(2), abs=1e-5)
@@ -26,6 +27,8 @@ def test_schedule(server: Server, jobs: Jobs, sft_adapter: str) -> None:
     assert steps[-1]["margin"] > 0.01
     assert steps[-1]["accuracy"] > 0.5
     assert steps[0]["chosenLogp"] < 0
+    assert steps[0]["chosenRatio"] == pytest.approx(0, abs=1e-4)
+    assert steps[-1]["chosenRatio"] != 0
     dropped = outcome.of("warning")
     assert [event["code"] for event in dropped] == ["pairsDropped"]
     assert "3 of 20 pairs" in dropped[0]["message"]

@@ -2,12 +2,14 @@
 """Losses against independent computations in NumPy (float64) and their gradients against finite differences."""
 
 from collections.abc import Callable
+from typing import Any, cast
 
 import numpy as np
 import pytest
 import torch
 from torch import Tensor
 
+from ratchet_trainer.job import DpoStage
 from ratchet_trainer.losses import (
     PairLogps,
     cal_dpo_loss,
@@ -21,6 +23,7 @@ from ratchet_trainer.losses import (
     log_ratios,
     mean_gap,
 )
+from ratchet_trainer.pair_losses import stage_losses
 
 # A batch made by hand: a clear win, a slight loss, a tie, a large loss.
 POLICY = ([-3.0, -2.5, -4.0, -9.0], [-8.0, -2.0, -4.5, -1.0])
@@ -92,6 +95,29 @@ def test_gradient(name: str) -> None:
             moved[side][index] -= 2 * step
             slope = (up - expected(*moved).sum()) / (2 * step)
             assert float(tensor.grad[index]) == pytest.approx(slope, abs=1e-6)
+
+
+def window_loss(stage: DpoStage, ratios: PairLogps) -> Tensor:
+    """A step's loss as the trainer makes it: losses per pair by name, weights of the whole window."""
+    losses = stage_losses(stage, ratios, mean_gap(ratios))
+    is_weighted = stage.loss == "dr-dpo-published"
+    weights = dr_dpo_weights(losses, stage.dr_beta_prime) if is_weighted else torch.full((4,), 0.25)
+    return (weights * losses).sum()
+
+
+@pytest.mark.parametrize("name", CASES)
+def test_a_stage_by_name(name: str) -> None:
+    """Every selectable loss with β, λ and β′ of its stage, and the gradient that a step takes."""
+    stage = DpoStage(1, BETA, cast("Any", name), 0.0, cal_lambda=0.7, dr_beta_prime=0.5)
+    direct, selected = ratios_at(H_W, H_L), ratios_at(H_W, H_L)
+    losses = stage_losses(stage, selected, torch.tensor(MU))
+    if name != "dr-dpo-published":  # whose losses per pair are the plain ones
+        np.testing.assert_allclose(losses.detach().numpy(), CASES[name][1](H_W, H_L), atol=1e-7)
+    window_loss(stage, selected).backward()  # type: ignore[no-untyped-call]
+    CASES[name][0](direct).mean().backward()  # type: ignore[no-untyped-call]
+    for one, other in zip(direct, selected, strict=True):
+        assert one.grad is not None
+        torch.testing.assert_close(one.grad, other.grad, atol=1e-9, rtol=0)
 
 
 def test_dpo_by_hand() -> None:

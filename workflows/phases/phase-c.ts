@@ -2,6 +2,7 @@ import type { EvaluationMode } from '../../domain/records.ts';
 import { gpuTasks, orchestrator } from '../tasks.ts';
 import { attemptRecipe, attemptRecord, tellLedger } from './phase.ts';
 import type { PhaseInput, PhaseResult } from './phase.ts';
+import { pairSources } from './round.ts';
 
 /**
  * Phase C, preference optimisation: pairs from drafts and teacher, DPO by schedule, and the experiments that Gate C
@@ -14,13 +15,8 @@ export async function phaseC(input: PhaseInput): Promise<PhaseResult> {
   const gpu = gpuTasks(recipe.reliability);
   if (adapter === null) throw new Error('Phase C needs an adapter as its reference model.');
 
-  const pairs = await orchestrator.buildPairs({
-    scope,
-    recipe,
-    questions: data.train,
-    drafts: drafts.train,
-    responses: teacher.responses,
-  });
+  const { train, responses, round, gpuSeconds, ...spent } = await pairSources(input);
+  const pairs = await orchestrator.buildPairs({ scope, recipe, questions: data.train, drafts: train, responses });
   const training = await gpu.trainDpo({ scope, recipe, pairs: pairs.rows, adapter });
   tellLedger(training);
 
@@ -40,5 +36,10 @@ export async function phaseC(input: PhaseInput): Promise<PhaseResult> {
   const direct = await evaluate('direct');
 
   const evaluations = [reasoning, noDraft, shuffledDraft, direct];
-  return { attempt: attemptRecord(input, pairs, training, evaluations), teacher, teacherUsd: 0, teacherCalls: 0 };
+  const attempt = attemptRecord(input, pairs, training, evaluations);
+  return {
+    attempt: { ...attempt, ...(round && { round }), gpuSeconds: attempt.gpuSeconds + gpuSeconds },
+    teacher,
+    ...spent,
+  };
 }

@@ -1,7 +1,7 @@
 import { setHandler } from '@temporalio/workflow';
 import type { Corpus, TrainingResult } from '../../activities/contract.ts';
 import type { Recipe } from '../../config/recipe.ts';
-import type { Remedies } from '../../domain/gate-types.ts';
+import type { Remedies, RoundName } from '../../domain/gate-types.ts';
 import type { PhaseAttempt, ProgrammeState } from '../../domain/programme.ts';
 import type { ArtefactRef, EvaluationMode, EvaluationSummary, PhaseName } from '../../domain/records.ts';
 import { ledgerQuery } from '../messages.ts';
@@ -19,6 +19,8 @@ export type PhaseInput = {
   data: NonNullable<ProgrammeState['data']>;
   drafts: NonNullable<ProgrammeState['drafts']>;
   teacher: NonNullable<ProgrammeState['teacher']>;
+  /** Of Phase C, from the second round on; `teacherStage` numbers its teacher stage, as no other of the run is numbered. */
+  round?: RoundName & { teacherStage: number };
 };
 
 /** What a phase leaves: the attempt, the teacher responses it ended with, and what it spent beyond GPU time. */

@@ -1,4 +1,7 @@
+import { attemptName } from '../../../domain/attempt-name.ts';
 import { percent } from '../../../domain/figures.ts';
+import type { RoundName } from '../../../domain/gate-types.ts';
+import type { PhaseName } from '../../../domain/records.ts';
 import type { AccuracyRow, ReportData } from '../report-data.ts';
 import type { Draw } from './render.ts';
 
@@ -10,16 +13,14 @@ const outcomeColours: Record<AccuracyRow['outcome'], string> = {
   pending: 'var(--accent)',
 };
 
-/** Name of a row on the axis: `Base`, `A`, `B, 2nd`. */
-export function attemptLabel(phase: string | null, attempt: number): string {
-  if (phase === null) return 'Base';
-  return attempt === 1 ? phase : `${phase}, try ${attempt}`;
-}
+/** Name of a row on the axis: `Base`, else as domain/attempt-name.ts. */
+export const attemptLabel = (phase: PhaseName | null, attempt: number, round?: RoundName): string =>
+  phase === null ? 'Base' : attemptName(phase, attempt, round);
 
 /** Accuracy of each attempt with its 95 % interval, against the majority share. */
 export function accuracyChart(rows: AccuracyRow[], majority: ReportData['majority']): Draw {
   const values = rows.map((row) => ({
-    label: attemptLabel(row.phase, row.attempt),
+    label: attemptLabel(row.phase, row.attempt, row.round),
     estimate: row.accuracy.estimate,
     low: row.accuracy.low,
     high: row.accuracy.high,

@@ -8,7 +8,12 @@ export type CriterionRow = { label: string; criterion: CriterionVerdict };
 
 /** What a criterion measures, in words: `gain over Phase A`. */
 export function criterionName({ metric, over }: CriterionVerdict['criterion']): string {
-  const against = { majority: 'the commoner answer', phaseA: 'Phase A', phaseB: 'Phase B' } as const;
+  const against = {
+    majority: 'the commoner answer',
+    phaseA: 'Phase A',
+    phaseB: 'Phase B',
+    phaseC: 'the round before',
+  } as const;
   if (metric === 'gain') return `gain over ${against[over ?? 'phaseA']}`;
   return { accuracy: 'accuracy', 'ablation-gain': 'gain by the draft', parsable: 'parsable answers' }[metric];
 }

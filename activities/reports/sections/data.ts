@@ -13,8 +13,8 @@ const total = ({ yes, no }: ClassCounts) => yes + no;
 export function dataSection(data: ReportData): Html {
   const groups: [string, DataReport][] = [
     ...(data.data.prepared === null ? [] : [['Questions', data.data.prepared] as [string, DataReport]]),
-    ...data.phases.map(({ phase, attempt, dataReport }): [string, DataReport] => [
-      `Corpus of ${attemptLabel(phase, attempt)}`,
+    ...data.phases.map(({ phase, attempt, round, dataReport }): [string, DataReport] => [
+      `Corpus of ${attemptLabel(phase, attempt, round)}`,
       dataReport,
     ]),
   ];

@@ -56,7 +56,7 @@ function gateCard({ evidence, decisions, outcome }: GateReport): Html {
   const { recommendation } = evidence;
   return html`<article class="${overridden ? 'card overridden' : 'card'}">
     <h3>
-      Gate ${attemptLabel(evidence.gate, evidence.attempt)} ${verdictBadge(evidence.verdict)}
+      Gate ${attemptLabel(evidence.gate, evidence.attempt, evidence.round)} ${verdictBadge(evidence.verdict)}
       ${overridden ? html`<span class="badge override">overridden</span>` : null}
     </h3>
     <ul class="criteria">

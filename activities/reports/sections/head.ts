@@ -39,8 +39,12 @@ export function head(data: ReportData): Html {
 function outcome(data: ReportData): string {
   const { promoted } = data;
   if (promoted === null) return 'No phase was promoted: the model is the bare base.';
+  const round = data.phases.find(
+    ({ phase, attempt }) => phase === promoted.phase && attempt === promoted.attempt,
+  )?.round;
   const attempt = promoted.attempt === 1 ? '' : `, attempt ${promoted.attempt}`;
-  return `The model stands at Phase ${promoted.phase}${attempt}, ${promoted.override ? 'with an override on the way: not every gate passed.' : 'promoted by its gate.'}`;
+  const which = round === undefined ? attempt : `, round ${round.number}`;
+  return `The model stands at Phase ${promoted.phase}${which}, ${promoted.override ? 'with an override on the way: not every gate passed.' : 'promoted by its gate.'}`;
 }
 
 function warnings(data: ReportData): Html {
@@ -95,7 +99,7 @@ function figures(data: ReportData): Html {
       now && first && now !== first
         ? figure(
             points(now.accuracy.estimate - first.accuracy.estimate).replace(' points', ''),
-            `points against ${first.phase === null ? 'the bare base' : `Phase ${attemptLabel(first.phase, first.attempt)}`}`,
+            `points against ${first.phase === null ? 'the bare base' : `Phase ${attemptLabel(first.phase, first.attempt, first.round)}`}`,
             `from ${share(first.accuracy.successes, first.accuracy.n)}`,
           )
         : null

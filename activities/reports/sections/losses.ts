@@ -21,7 +21,10 @@ export function lossesSection({ losses, costs }: ReportData): Html {
     usd(ledger.usdLost),
   ];
   const rows = [
-    ...losses.phases.map(({ phase, attempt, ledger }) => [attemptLabel(phase, attempt), ...cells(ledger)]),
+    ...losses.phases.map(({ phase, attempt, round, ledger }) => [
+      attemptLabel(phase, attempt, round),
+      ...cells(ledger),
+    ]),
     [html`<strong>Together</strong>`, ...cells(losses.run)],
   ];
   const numbers = titles.map((title) => ({ title, number: true }));

@@ -23,7 +23,7 @@ export async function accuracySection(data: ReportData): Promise<Html> {
   const n = headlines[0]?.accuracy.n ?? 0;
   const picture = await chart(accuracyChart(headlines, data.majority), 'Accuracy by phase with 95 % intervals');
   const rows = data.accuracies.map((row) => [
-    html`<strong>${attemptLabel(row.phase, row.attempt)}</strong> ${row.mode}`,
+    html`<strong>${attemptLabel(row.phase, row.attempt, row.round)}</strong> ${row.mode}`,
     percent(row.accuracy.estimate),
     percentRange(row.accuracy.low, row.accuracy.high),
     `${row.accuracy.successes}/${row.accuracy.n}`,
@@ -56,7 +56,7 @@ const pValue = (p: number | null) => (p === null ? '' : p < 0.001 ? '< 0.001' : 
 export async function targetsSection(data: ReportData): Promise<Html> {
   const rows: CriterionRow[] = data.gates.flatMap(({ evidence }) =>
     evidence.criteria.map((criterion) => ({
-      label: `${attemptLabel(evidence.gate, evidence.attempt)}: ${criterionName(criterion.criterion)}`,
+      label: `${attemptLabel(evidence.gate, evidence.attempt, evidence.round)}: ${criterionName(criterion.criterion)}`,
       criterion,
     })),
   );

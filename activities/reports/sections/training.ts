@@ -24,7 +24,7 @@ export async function trainingSection(data: ReportData): Promise<Html> {
     if (attempts.length > 0) plots.push(await lossPlot(`Phase ${phase}`, attempts));
   }
   for (const attempt of trained.filter((candidate) => candidate.phase === 'C')) {
-    plots.push(await lossPlot(`Phase ${attemptLabel('C', attempt.attempt)}`, [attempt]));
+    plots.push(await lossPlot(`Phase ${attemptLabel('C', attempt.attempt, attempt.round)}`, [attempt]));
     if (hasMargins(attempt)) plots.push(await preferencePlots(attempt));
   }
   return section(
@@ -39,7 +39,7 @@ export async function trainingSection(data: ReportData): Promise<Html> {
 
 async function lossPlot(title: string, attempts: Trained[]): Promise<Html> {
   const series = attempts.flatMap((attempt, index): Series[] => {
-    const name = attemptLabel(attempt.phase, attempt.attempt);
+    const name = attemptLabel(attempt.phase, attempt.attempt, attempt.round);
     const held = attempt.curve.evals.map(({ step, loss }) => ({ step, value: loss }));
     return [
       { name, colour: colour(index), points: fieldOf(attempt.curve, 'loss') },
@@ -91,8 +91,8 @@ function summaryTable(phases: PhaseReport[]): Html {
     'steps redone',
   ];
   const rows = phases.map(
-    ({ phase, attempt, rows: corpusRows, steps, trainLoss, curve, gpuSeconds, losses, stepsRedone }) => [
-      attemptLabel(phase, attempt),
+    ({ phase, attempt, round, rows: corpusRows, steps, trainLoss, curve, gpuSeconds, losses, stepsRedone }) => [
+      attemptLabel(phase, attempt, round),
       count(corpusRows),
       count(steps),
       trainLoss === null ? '–' : significant(trainLoss, 3),
@@ -112,10 +112,10 @@ function summaryTable(phases: PhaseReport[]): Html {
     ${phases.map(inexactNote)}`;
 }
 
-const inexactNote = ({ phase, attempt, inexact }: PhaseReport): Html =>
+const inexactNote = ({ phase, attempt, round, inexact }: PhaseReport): Html =>
   inexact === undefined
     ? html``
     : html`<p class="note">
-        ${attemptLabel(phase, attempt)} is not bit for bit what a training that nothing interrupted would give:
+        ${attemptLabel(phase, attempt, round)} is not bit for bit what a training that nothing interrupted would give:
         ${inexact}.
       </p>`;

@@ -97,6 +97,39 @@ describe('judgeGate', () => {
     expect(evidence.evaluations.map(({ name }) => name)).toContain('C1/shuffled-draft');
   });
 
+  it('a later round is held against the model that it started from, and what did not gain is skipped', async () => {
+    const evaluations = [
+      await evaluation('A1/direct', 380),
+      await evaluation('C1/reasoning', 500, 'reasoning-template'),
+      await evaluation('C1/direct', 430),
+      await evaluation('C2/reasoning', 503, 'reasoning-template'),
+      await evaluation('C2/no-draft', 450),
+      await evaluation('C2/direct', 400),
+    ];
+    const later = (candidate: string) =>
+      createJudgeGate(store)(
+        input({
+          gate: 'C',
+          scope: { run: 'gate', phase: 'C', attempt: 2 },
+          round: { number: 2, try: 1 },
+          evaluations,
+          roles: { candidate, direct: 'C2/direct', phaseA: 'A1/direct', phaseC: 'C1/reasoning' },
+        }),
+      );
+    const evidence = await later('C2/reasoning');
+    expect(evidence).toMatchObject({
+      round: { number: 2, try: 1 },
+      verdict: 'inconclusive',
+      criteria: [{ criterion: { metric: 'gain', over: 'phaseC', atLeast: 0 }, counts: { onlyNew: 3, onlyOld: 0 } }],
+      options: ['approve', 'retry', 'skip', 'abort'],
+      recommendation: { choice: 'skip' },
+    });
+    expect(evidence.criteria[0]?.text).toContain('of the round before');
+    const forgotten = evidence.diagnosis.find(({ cause }) => cause === 'forgetting');
+    expect(forgotten, 'direct answers of the round before are the control').toMatchObject({ found: true });
+    expect(await later('C2/no-draft')).toMatchObject({ verdict: 'fail', recommendation: { choice: 'skip' } });
+  });
+
   it('its digest changes with evaluations, adapter, templates and criteria, and with nothing else', async () => {
     const a = await evaluation('A1/direct', 408);
     const base = input({ gate: 'A', evaluations: [a], roles: { candidate: 'A1/direct' } });

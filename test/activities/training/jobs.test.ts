@@ -28,6 +28,18 @@ describe('jobs from a recipe', () => {
     ]);
   });
 
+  test('the published losses take their λ and β′ from the recipe, else 1', () => {
+    const stages = [
+      { epochs: 1, beta: 0.1, loss: 'cal-dpo-published', calLambda: 0.01 } as const,
+      { epochs: 1, beta: 0.1, loss: 'dr-dpo-published', drBetaPrime: 0.5 } as const,
+    ];
+    const own = Recipe.parse({ ...recipe, phaseC: { stages } });
+    expect(dpoJob(own, { base: '/base', pairs: '/p.jsonl', adapter: '/a' }, place, null).stages).toMatchObject([
+      { loss: 'cal-dpo-published', calLambda: 0.01, drBetaPrime: 1 },
+      { loss: 'dr-dpo-published', calLambda: 1, drBetaPrime: 0.5 },
+    ]);
+  });
+
   test('early stopping needs a held-out file and is for Phase B alone', () => {
     const early = Recipe.parse({ ...recipe, phaseB: { ...recipe.phaseB, earlyStopping: { patienceEpochs: 3 } } });
     expect(sftJob(early, 'B', inputs, place, null).earlyStopping).toEqual({ patienceEpochs: 3 });

@@ -129,15 +129,17 @@ class WindowDpoTrainer(WindowTraining, DPOTrainer):
         return float(dr_dpo_published(self._window[4], self._stage.dr_beta_prime))
 
     def step_fields(self) -> dict[str, float]:
-        """β, mean margin β·(h_w − h_l), share of positive margins, mean log-probs."""
+        """β, pairs, and their means: margin β·(h_w − h_l), share of positive margins, log-probs, h_w."""
         chosen, rejected, h_w, h_l, _ = self._window
         gap = h_w - h_l
         return {
             "beta": self._stage.beta,
+            "pairs": gap.numel(),
             "margin": self._stage.beta * float(gap.mean()),
             "accuracy": float((gap > 0).float().mean()),
             "chosenLogp": float(chosen.mean()),
             "rejectedLogp": float(rejected.mean()),
+            "chosenRatio": float(h_w.mean()),
         }
 
     def divergence_limit(self) -> float:

@@ -1,0 +1,93 @@
+import { CancellationScope } from '@temporalio/workflow';
+import type { Recipe } from '../config/recipe.ts';
+import type { AblationStart, AblationState, PlannedArm, TrainedArm } from '../domain/ablation.ts';
+import type { AblationTable } from '../domain/ablation-table.ts';
+import type { ProgrammeState } from '../domain/programme.ts';
+import type { ArtefactRef, EvaluationSummary } from '../domain/records.ts';
+import { climb } from './climb.ts';
+import { createGatekeeper } from './gatekeeper.ts';
+import { adoptOlderRun, adoptRecipe, createProgramme, enter } from './programme.ts';
+import { collect, finish, keep } from './self-improvement.ts';
+import type { Outcome } from './self-improvement.ts';
+import { gpuTasks, orchestrator } from './tasks.ts';
+
+/** What a finished ablation answers; `table` is null where there is no model to start from. */
+export type AblationOutcome = Outcome & { table: AblationTable | null };
+
+/**
+ * Which part of the schedule helps: trains every arm from one adapter, on the same pairs, with the same seed, and asks
+ * all of them the same questions. Where no older run is named, Phases A and B come first, with the recipe's gates; no
+ * arm is promoted.
+ */
+export async function ablation(start: AblationStart): Promise<AblationOutcome> {
+  const from = start.from && { run: start.from.run, at: 'phaseC' as const };
+  const state = createProgramme({ recipe: start.recipe, ...(from && { from }) });
+  const gatekeeper = createGatekeeper(state);
+  try {
+    const resolved = await orchestrator.resolveAblation({ start, run: state.run });
+    const { recipe } = resolved;
+    adoptRecipe(state, resolved);
+    const own: AblationState = { planned: resolved.arms, arms: [], reference: null, pairs: null, table: null };
+    state.ablation = own;
+    if (from) adoptOlderRun(state, await orchestrator.loadState({ run: from.run }), from.at);
+    else {
+      await collect(state, recipe);
+      for (const phase of ['A', 'B'] as const) {
+        const goesOn = await climb(state, gatekeeper, phase, recipe);
+        await orchestrator.saveState({ state });
+        if (!goesOn) return { ...(await finish(state, 'stopped')), table: null };
+      }
+    }
+    own.table = await compare(state, own, recipe);
+    state.conclusion = own.table.findings.join(' ');
+    return { ...(await finish(state, 'done')), table: own.table };
+  } catch (error) {
+    await CancellationScope.nonCancellable(() => keep(state, error));
+    throw error;
+  }
+}
+
+async function compare(state: ProgrammeState, own: AblationState, recipe: Recipe): Promise<AblationTable> {
+  const { run, data, drafts, teacher, promoted } = state;
+  if (!data || !drafts || !teacher || !promoted) throw new Error('An ablation needs pairs and a model to start from.');
+  enter(state, 'ablation');
+  const scope = { run, phase: 'ablation', attempt: 1 } as const;
+  const gpu = gpuTasks(recipe.reliability);
+  const sources = { questions: data.train, drafts: drafts.train, responses: teacher.responses };
+  const { rows: pairs } = await orchestrator.buildPairs({ scope, recipe, ...sources });
+  own.pairs = pairs;
+
+  const evaluate = async (of: Parameters<typeof gpu.evaluate>[0]['scope'], name: string, adapter: ArtefactRef) => {
+    const asked = { mode: 'reasoning', questions: data.evaluation, drafts: drafts.evaluation } as const;
+    const evaluated = await gpu.evaluate({ scope: of, recipe, name: `${name}/reasoning`, ...asked, adapter });
+    state.spent.gpuSeconds += evaluated.gpuSeconds;
+    return evaluated;
+  };
+  const { phase, attempt, adapter } = promoted;
+  own.reference = { phase, attempt, adapter, evaluation: (await evaluate(scope, 'reference', adapter)).summary };
+  for (const arm of own.planned) {
+    const armScope = { run, phase: `arm-${arm.name}`, attempt: arm.repetition } as const;
+    const varied = { ...recipe, seed: arm.seed, phaseC: { ...recipe.phaseC, stages: arm.stages } };
+    const training = await gpu.trainDpo({ scope: armScope, recipe: varied, pairs, adapter });
+    state.spent.gpuSeconds += training.gpuSeconds;
+    // With the recipe's seed, whatever the arm's: where answers are sampled, all sample alike.
+    const evaluated = await evaluate(armScope, `${arm.name}-${arm.repetition}`, training.adapter);
+    own.arms.push(trainedArm(arm, training, evaluated));
+    await orchestrator.saveState({ state });
+  }
+  return orchestrator.compareArms({ reference: own.reference.evaluation, arms: own.arms });
+}
+
+type Training = Omit<TrainedArm, keyof PlannedArm | 'evaluation'>;
+
+const trainedArm = (
+  arm: PlannedArm,
+  { adapter, metrics, steps, trainLoss, gpuSeconds, stepsRedone, losses, ledger }: Training,
+  evaluated: { summary: EvaluationSummary; gpuSeconds: number },
+): TrainedArm => ({
+  ...arm,
+  ...{ adapter, metrics, steps, trainLoss, stepsRedone, losses },
+  gpuSeconds: gpuSeconds + evaluated.gpuSeconds,
+  evaluation: evaluated.summary,
+  ...(ledger && { ledger }),
+});
