@@ -1,7 +1,7 @@
 import { describe, expect, it } from 'vitest';
 import { estimateCost } from '../../domain/estimate.ts';
 import type { PricedRecipe } from '../../domain/estimate.ts';
-import { priceOf, priceProblem } from '../../domain/prices.ts';
+import { costUsd, priceOf, priceProblem, prices, pricesDate } from '../../domain/prices.ts';
 
 const recipe: PricedRecipe = {
   data: { samples: 200 },
@@ -51,7 +51,9 @@ describe('prices', () => {
   it('own before table, dated names as their family', () => {
     expect(priceOf('gpt-4.1-nano-2025-04-14', undefined)).toEqual({
       inputPerMillionUsd: 0.1,
+      cachedInputPerMillionUsd: 0.025,
       outputPerMillionUsd: 0.4,
+      batchFactor: 0.5,
     });
     expect(priceOf('gpt-4.1-nano', { inputPerMillionUsd: 9, outputPerMillionUsd: 9 })).toEqual({
       inputPerMillionUsd: 9,
@@ -62,5 +64,24 @@ describe('prices', () => {
   it('an unknown model needs a price or free', () => {
     expect(priceProblem('own-7b', undefined)).toContain("give inputPerMillionUsd and outputPerMillionUsd, or 'free'");
     expect([priceProblem('own-7b', 'free'), priceProblem('gpt-4o', undefined)]).toEqual([null, null]);
+  });
+
+  it('cached input, and half of everything in a batch', () => {
+    const tokens = { input: 1_000_000, cachedInput: 400_000, output: 100_000 };
+    const price = { inputPerMillionUsd: 2, cachedInputPerMillionUsd: 0.5, outputPerMillionUsd: 8, batchFactor: 0.5 };
+    expect(costUsd(tokens, price)).toBeCloseTo(1.2 + 0.2 + 0.8, 12);
+    expect(costUsd(tokens, price, { batch: true })).toBeCloseTo((2 + 0.8) / 2, 12);
+    // What a price does not say costs what it costs otherwise.
+    const plain = { inputPerMillionUsd: 2, outputPerMillionUsd: 8 };
+    expect([costUsd(tokens, plain), costUsd(tokens, plain, { batch: true })]).toEqual([2.8, 2.8]);
+  });
+  it('every model of the table has all four, none above the plain one, and the table has its date', () => {
+    expect(pricesDate).toMatch(/^20\d\d-[01]\d$/);
+    for (const [model, price] of Object.entries(prices)) {
+      const { inputPerMillionUsd, cachedInputPerMillionUsd, outputPerMillionUsd, batchFactor } = price;
+      expect(Math.min(inputPerMillionUsd, outputPerMillionUsd), model).toBeGreaterThan(0);
+      expect(cachedInputPerMillionUsd, model).toBeLessThanOrEqual(inputPerMillionUsd);
+      expect(batchFactor, model).toBeLessThanOrEqual(1);
+    }
   });
 });
