@@ -1,6 +1,7 @@
 import type { Recipe } from '../config/recipe.ts';
 import type { GateNotice } from '../domain/gate-notice.ts';
-import type { GateEvidence, GateName } from '../domain/gate-types.ts';
+import type { BudgetNews, BudgetRoom, Spent } from '../domain/budget.ts';
+import type { GateEvidence } from '../domain/gate-types.ts';
 import type {
   ArtefactRef,
   DataReport,
@@ -10,7 +11,7 @@ import type {
   PhaseName,
 } from '../domain/records.ts';
 import type { TrainingLedger } from '../domain/ledger.ts';
-import type { ProgrammeState, RunStart } from '../domain/programme.ts';
+import type { ProgrammeState, RunStart, Stage } from '../domain/programme.ts';
 
 /**
  * Every activity on one page: what the workflows may ask of the world. Inputs and outputs are small plain JSON;
@@ -51,7 +52,7 @@ export type OrchestratorActivities = {
   judgeGate(input: {
     scope: Scope;
     recipe: Recipe;
-    gate: GateName;
+    gate: PhaseName;
     evaluations: EvaluationSummary[];
     /** Names within `evaluations`: the candidate and what it is compared with. */
     roles: GateRoles;
@@ -76,6 +77,17 @@ export type OrchestratorActivities = {
   }): Promise<ArtefactRef>;
   /** The rows of several artefacts as one. */
   joinRows(input: { scope: Scope; name: string; parts: ArtefactRef[] }): Promise<ArtefactRef>;
+  /** What a person decides on at the budget gate; the digest covers all of it. */
+  budgetEvidence(input: {
+    run: string;
+    /** How often the gate has opened, this time included. */
+    attempt: number;
+    stage: Stage;
+    capUsd: number;
+    spent: Spent;
+    gpuHourUsd: number;
+    news: BudgetNews;
+  }): Promise<GateEvidence>;
   /** Posts one signed notice about a gate that waits. */
   notifyGate(input: { url: string; secretEnv: string; notice: GateNotice }): Promise<void>;
   /** Writes the state of the run to S3 after every phase, so that another run can start from it. */
@@ -97,10 +109,14 @@ export type GateRoles = {
   reasoning?: EvaluationName;
 };
 
-/** Task queue `ratchet-gpu`: one at a time; heartbeats carry {@link TrainerProgress}. */
+/**
+ * Task queue `ratchet-gpu`: one at a time; heartbeats carry {@link TrainerProgress}. `budget` comes from workflows/purse.ts
+ * (absent in what older versions scheduled: the recipe's cap); at the cap a job saves and throws `BudgetExceeded`.
+ */
 export type GpuActivities = {
   generateDrafts(input: {
     scope: Scope;
+    budget?: BudgetRoom;
     recipe: Recipe;
     questions: ArtefactRef;
     adapter: ArtefactRef | null;
@@ -112,6 +128,7 @@ export type GpuActivities = {
   }>;
   evaluate(input: {
     scope: Scope;
+    budget?: BudgetRoom;
     recipe: Recipe;
     name: EvaluationName;
     mode: EvaluationMode;
@@ -122,20 +139,28 @@ export type GpuActivities = {
   }): Promise<{ summary: EvaluationSummary; gpuSeconds: number }>;
   trainSft(input: {
     scope: Scope;
+    budget?: BudgetRoom;
     recipe: Recipe;
     phase: 'A' | 'B';
     corpus: ArtefactRef;
     heldOut: ArtefactRef | null;
     adapter: ArtefactRef | null;
   }): Promise<TrainingResult>;
-  trainDpo(input: { scope: Scope; recipe: Recipe; pairs: ArtefactRef; adapter: ArtefactRef }): Promise<TrainingResult>;
+  trainDpo(input: {
+    scope: Scope;
+    budget?: BudgetRoom;
+    recipe: Recipe;
+    pairs: ArtefactRef;
+    adapter: ArtefactRef;
+  }): Promise<TrainingResult>;
 };
 
-/** Task queue `ratchet-api`: paid calls. */
+/** Task queue `ratchet-api`: paid calls, with the same `budget`. */
 export type ApiActivities = {
   /** All attempts 0..attempts-1 for every question; each response stored once under its request digest. */
   askTeacher(input: {
     scope: Scope;
+    budget?: BudgetRoom;
     recipe: Recipe;
     questions: ArtefactRef;
     drafts: ArtefactRef;

@@ -5,6 +5,7 @@ import type { OrchestratorActivities } from './contract.ts';
 import { createCorpusActivities } from './corpora/build-corpora.ts';
 import { createExtendEvaluation, createJoinRows } from './datasets/extend-evaluation.ts';
 import { createPrepareData } from './datasets/prepare-data.ts';
+import { describeBudget } from './gates/budget-evidence.ts';
 import { createJudgeGate } from './gates/judge-gate.ts';
 import { createNotifyGate } from './gates/notify-gate.ts';
 import { createResolveRecipe } from './recipes/resolve-recipe.ts';
@@ -24,6 +25,7 @@ export const createOrchestratorActivities = (deps: OrchestratorDeps): Omit<Orche
   extendEvaluation: createExtendEvaluation(deps.store, deps),
   joinRows: createJoinRows(deps.store),
   judgeGate: createJudgeGate(deps.store),
+  budgetEvidence: describeBudget,
   notifyGate: createNotifyGate(deps.environment, () => new Date()),
   ...createCorpusActivities(deps.store),
   ...createStateActivities(deps.store),

@@ -2,17 +2,10 @@ import { canonicalJson } from './canonical.ts';
 import type { Sha256 } from './canonical.ts';
 import { gateOptions } from './decisions.ts';
 import { diagnose } from './diagnosis.ts';
-import type {
-  CriterionVerdict,
-  EvidenceParts,
-  Extension,
-  GateCriterion,
-  GateEvidence,
-  GateName,
-} from './gate-types.ts';
+import type { CriterionVerdict, EvidenceParts, Extension, GateCriterion, GateEvidence } from './gate-types.ts';
 import { judgeCriteria, overallVerdict } from './gate-verdict.ts';
 import { invalid } from './invalid.ts';
-import type { DataReport, EvaluatedItem, EvaluationSummary } from './records.ts';
+import type { DataReport, EvaluatedItem, EvaluationSummary, PhaseName } from './records.ts';
 import { recommend } from './recommendation.ts';
 import type { RemediableRecipe } from './remedies.ts';
 import type { Losses } from './training-diagnosis.ts';
@@ -21,7 +14,7 @@ import type { Losses } from './training-diagnosis.ts';
 export type Evaluated = { summary: EvaluationSummary; items: readonly EvaluatedItem[] };
 
 export type GateInput = {
-  gate: GateName;
+  gate: PhaseName;
   attempt: number;
   criteria: readonly GateCriterion[];
   /** By role; `reasoning` and `direct` are the candidate adapter asked with and without reasoning. */

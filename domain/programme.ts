@@ -1,3 +1,4 @@
+import type { BudgetState, Spent } from './budget.ts';
 import type { Decision, GateEvidence, GateName, Remedies } from './gate-types.ts';
 import type { TrainingLedger } from './ledger.ts';
 import type { ArtefactRef, DataReport, EvaluationName, EvaluationSummary, PhaseName } from './records.ts';
@@ -86,7 +87,12 @@ export type ProgrammeState = {
   decisions: Decision[];
   /** Signals named `decide` that could not be read as a decision; the newest 100, cut. */
   unreadable: { at: string; text: string; refusal: string }[];
-  spent: { teacherUsd: number; teacherCalls: number; gpuSeconds: number };
+  spent: Spent;
+  /** Not in runs of older versions. */
+  budget?: BudgetState & {
+    /** Evidence of each opening of the budget gate, oldest first. */
+    reached: GateEvidence[];
+  };
   estimate: { teacherUsd: number; gpuHours: number; totalUsd: number } | null;
   from: RunStart['from'] | null;
   report: { html: ArtefactRef; json: ArtefactRef; path: string } | null;

@@ -10,6 +10,7 @@ import type { PhaseInput, PhaseResult } from './phases/phase.ts';
 import { phaseA } from './phases/phase-a.ts';
 import { phaseB } from './phases/phase-b.ts';
 import { phaseC } from './phases/phase-c.ts';
+import type { Purse } from './purse.ts';
 import { extendEvaluations, questionsLeft } from './extend.ts';
 import { enter } from './programme.ts';
 import { orchestrator } from './tasks.ts';
@@ -25,6 +26,7 @@ const workflows = { A: phaseA, B: phaseB, C: phaseC };
 export async function climb(
   state: ProgrammeState,
   gatekeeper: Gatekeeper,
+  purse: Purse,
   phase: PhaseName,
   recipe: Recipe,
 ): Promise<boolean> {
@@ -32,9 +34,10 @@ export async function climb(
   let remedies: Decision['remedies'] | null = null;
   for (let attempt = 1; ; attempt += 1) {
     enter(state, `phase${phase}`);
-    const record = await runPhase(state, { phase, attempt, recipe: attemptRecipe, remedies: remedies ?? null });
+    const record = await runPhase(state, purse, { phase, attempt, recipe: attemptRecipe, remedies: remedies ?? null });
     const fixesLeft = recipe.gates.maxFixes - attempt + 1;
-    const { evidence, decision } = await settle(state, gatekeeper, record, { recipe, attemptRecipe, fixesLeft });
+    const held = { recipe, attemptRecipe, fixesLeft };
+    const { evidence, decision } = await settle(state, gatekeeper, purse, record, held);
     if (decision.choice === 'approve') return promote(state, record, decision);
     record.outcome = 'rejected';
     if (decision.choice === 'skip') return true;
@@ -46,19 +49,21 @@ export async function climb(
 
 type Attempt = Pick<PhaseInput, 'phase' | 'attempt' | 'recipe' | 'remedies'>;
 
-async function runPhase(state: ProgrammeState, attempt: Attempt): Promise<PhaseAttempt> {
+async function runPhase(state: ProgrammeState, purse: Purse, attempt: Attempt): Promise<PhaseAttempt> {
   const { run, data, drafts, teacher } = state;
   if (!data || !drafts || !teacher) throw new Error('A phase needs data, drafts and teacher responses.');
   const child: (input: PhaseInput) => Promise<PhaseResult> = workflows[attempt.phase];
-  const result = await executeChild(child, {
-    workflowId: `${run}/phase${attempt.phase}-${attempt.attempt}`,
-    args: [{ ...attempt, run, adapter: state.promoted?.adapter ?? null, data, drafts, teacher }],
-    cancellationType: ChildWorkflowCancellationType.WAIT_CANCELLATION_COMPLETED,
-  });
+  const input = { ...attempt, run, adapter: state.promoted?.adapter ?? null, data, drafts, teacher };
+  const result = await purse.spend(
+    (budget) =>
+      executeChild(child, {
+        workflowId: `${run}/phase${attempt.phase}-${attempt.attempt}`,
+        args: [{ ...input, budget }],
+        cancellationType: ChildWorkflowCancellationType.WAIT_CANCELLATION_COMPLETED,
+      }),
+    ({ teacherUsd, teacherCalls, attempt: { gpuSeconds } }) => ({ teacherUsd, teacherCalls, gpuSeconds }),
+  );
   state.teacher = result.teacher;
-  state.spent.teacherUsd += result.teacherUsd;
-  state.spent.teacherCalls += result.teacherCalls;
-  state.spent.gpuSeconds += result.attempt.gpuSeconds;
   state.phases.push(result.attempt);
   return result.attempt;
 }
@@ -69,6 +74,7 @@ type Held = { recipe: Recipe; attemptRecipe: Recipe; fixesLeft: number };
 async function settle(
   state: ProgrammeState,
   gatekeeper: Gatekeeper,
+  purse: Purse,
   record: PhaseAttempt,
   { recipe, attemptRecipe, fixesLeft }: Held,
 ): Promise<{ evidence: GateEvidence; decision: Decision }> {
@@ -83,7 +89,7 @@ async function settle(
     if (decision.choice !== 'extend') return { evidence, decision };
     record.earlierEvidence = [...(record.earlierEvidence ?? []), evidence];
     const name = `${record.phase}${record.attempt}-extension-${extension + 1}`;
-    await extendEvaluations(state, record, recipe, evidence.extension?.items ?? left, name);
+    await extendEvaluations(state, purse, record, recipe, evidence.extension?.items ?? left, name);
   }
 }
 

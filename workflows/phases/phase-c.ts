@@ -1,5 +1,6 @@
 import type { EvaluationMode } from '../../domain/records.ts';
 import { gpuTasks, orchestrator } from '../tasks.ts';
+import { phasePurse } from '../purse.ts';
 import { attemptRecipe, attemptRecord, tellLedger } from './phase.ts';
 import type { PhaseInput, PhaseResult } from './phase.ts';
 
@@ -11,7 +12,8 @@ export async function phaseC(input: PhaseInput): Promise<PhaseResult> {
   const { run, data, drafts, teacher, adapter } = input;
   const scope = { run, phase: 'C', attempt: input.attempt } as const;
   const recipe = attemptRecipe(input);
-  const gpu = gpuTasks(recipe.reliability);
+  const purse = phasePurse(recipe, input.budget);
+  const gpu = gpuTasks(recipe.reliability, purse);
   if (adapter === null) throw new Error('Phase C needs an adapter as its reference model.');
 
   const pairs = await orchestrator.buildPairs({

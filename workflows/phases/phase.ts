@@ -1,6 +1,7 @@
 import { setHandler } from '@temporalio/workflow';
 import type { Corpus, TrainingResult } from '../../activities/contract.ts';
 import type { Recipe } from '../../config/recipe.ts';
+import type { BudgetRoom } from '../../domain/budget.ts';
 import type { Remedies } from '../../domain/gate-types.ts';
 import type { PhaseAttempt, ProgrammeState } from '../../domain/programme.ts';
 import type { ArtefactRef, EvaluationMode, EvaluationSummary, PhaseName } from '../../domain/records.ts';
@@ -19,6 +20,8 @@ export type PhaseInput = {
   data: NonNullable<ProgrammeState['data']>;
   drafts: NonNullable<ProgrammeState['drafts']>;
   teacher: NonNullable<ProgrammeState['teacher']>;
+  /** The cap, and what the run had spent before the phase; absent where an older version started it. */
+  budget?: BudgetRoom;
 };
 
 /** What a phase leaves: the attempt, the teacher responses it ended with, and what it spent beyond GPU time. */
