@@ -210,6 +210,10 @@ export type TrainerProgress = {
   /** Newest whole checkpoint in S3; a hint, the manifests are the truth. */
   checkpointStep?: number;
   startedAt: number;
+  /** All that the run has spent, this work included. */
+  spentUsd?: number;
+  /** Of it, what calls without an answer may have cost, with those in flight: whoever comes after a kill counts it. */
+  unansweredUsd?: number;
   /** Unix milliseconds of this heartbeat: the last sign of life, for the attempt that comes after a loss. */
   at?: number;
   /** Trainings: which attempt by the lease's count, and what the attempts before it cost. */
