@@ -210,6 +210,8 @@ export type TrainerProgress = {
   /** Newest whole checkpoint in S3; a hint, the manifests are the truth. */
   checkpointStep?: number;
   startedAt: number;
+  /** Generations: GPU-seconds of this try and those before it. */
+  gpuSeconds?: number;
   /** All that the run has spent, this work included. */
   spentUsd?: number;
   /** Of it, what calls without an answer may have cost, with those in flight: whoever comes after a kill counts it. */
