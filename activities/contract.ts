@@ -1,4 +1,5 @@
 import type { Recipe } from '../config/recipe.ts';
+import type { CostEstimate } from '../domain/estimate.ts';
 import type { GateNotice } from '../domain/gate-notice.ts';
 import type { BudgetNews, BudgetRoom, Spent } from '../domain/budget.ts';
 import type { GateEvidence } from '../domain/gate-types.ts';
@@ -230,13 +231,4 @@ export type ResolvedRecipe = {
   /** Which environment variables and overrides changed what, for the record. */
   overridden: { field: string; by: string; value: string }[];
   estimate: CostEstimate;
-};
-
-export type CostEstimate = {
-  teacherCalls: number;
-  teacherUsd: number;
-  teacherPriced: boolean;
-  gpuHours: number;
-  gpuUsd: number;
-  totalUsd: number;
 };

@@ -1,5 +1,6 @@
 import type { BudgetState, Spent } from './budget.ts';
 import type { Decision, GateEvidence, GateName, Remedies } from './gate-types.ts';
+import type { CostEstimate } from './estimate.ts';
 import type { TrainingLedger } from './ledger.ts';
 import type { ArtefactRef, DataReport, EvaluationName, EvaluationSummary, PhaseName } from './records.ts';
 
@@ -93,7 +94,8 @@ export type ProgrammeState = {
     /** Evidence of each opening of the budget gate, oldest first. */
     reached: GateEvidence[];
   };
-  estimate: { teacherUsd: number; gpuHours: number; totalUsd: number } | null;
+  /** Runs of older versions have fewer of its fields. */
+  estimate: (Pick<CostEstimate, 'teacherUsd' | 'gpuHours' | 'totalUsd'> & Partial<CostEstimate>) | null;
   from: RunStart['from'] | null;
   report: { html: ArtefactRef; json: ArtefactRef; path: string } | null;
   /** Why the run stopped, failed or was cancelled, and what is kept where. */

@@ -1,4 +1,5 @@
 import { instant, shortDigest } from '../../activities/reports/quantities.ts';
+import { budgetLines } from '../../activities/reports/budget-words.ts';
 import { remedyWords } from '../../activities/reports/remedy-words.ts';
 import { oneLine } from '../../activities/reports/visible-text.ts';
 import type { GateEvidence, Verdict } from '../../domain/gate-types.ts';
@@ -18,6 +19,7 @@ export function evidenceText(evidence: GateEvidence, paint: Paint): string[] {
   return [
     paint.strong(`Gate ${evidence.gate}${evidence.attempt === 1 ? '' : `, try ${String(evidence.attempt)}`}: `) +
       toned(evidence.verdict, paint),
+    ...(evidence.budget === undefined ? [] : budgetLines(evidence.budget).map((line) => `  ${line}`)),
     ...evidence.criteria.map(({ verdict, text }) => `  ${toned(verdict, paint)}  ${oneLine(text, 400)}`),
     ...(evidence.diagnosis.length === 0 ? [] : ['Diagnosis']),
     ...evidence.diagnosis.map(({ found, cause, text }) =>
@@ -52,6 +54,6 @@ export function gatesText(run: string, view: GatesView, paint: Paint): string[] 
   ];
 }
 
-/** The command that takes the recommendation. */
-export const decideCommand = (run: string, { gate, recommendation }: GateEvidence): string =>
-  `ratchet decide ${run} ${gate} ${recommendation.choice}`;
+/** The command that takes the recommendation; at the budget gate the one that lets the run go on. */
+export const decideCommand = (run: string, { gate, recommendation, budget }: GateEvidence): string =>
+  `ratchet decide ${run} ${gate} ${budget === undefined ? recommendation.choice : `raise --cap ${budget.leastCapUsd.toFixed(2)}`}`;

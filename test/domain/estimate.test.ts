@@ -13,15 +13,20 @@ const recipe: PricedRecipe = {
   plan: { hours: { A: 2, B: 2, C: 3 } },
 };
 
+/** A token of four letters. */
+const countTokens = (text: string): number => Math.ceil(text.length / 4);
+
 describe('estimateCost', () => {
   it('is calls × tokens × price, plus the planned GPU-hours', () => {
-    const estimate = estimateCost(recipe);
-    // In: 110 template tokens + 40 of the question + 100 of the draft; out: 400.
-    const usd = (200 * (250 * 0.1 + 400 * 0.4)) / 1e6;
+    const estimate = estimateCost(recipe, { countTokens });
+    // In: 110 template tokens + 40 of the question + 12 of the format + 100 of the draft; out: 400.
+    const usd = (200 * (262 * 0.1 + 400 * 0.4)) / 1e6;
     expect(estimate).toEqual({
       teacherCalls: 200,
       teacherUsd: expect.closeTo(usd, 12) as number,
       teacherPriced: true,
+      judgeUsd: 0,
+      pricesDate: '2026-03',
       gpuHours: 7,
       gpuUsd: 3.5,
       totalUsd: expect.closeTo(usd + 3.5, 12) as number,
@@ -29,18 +34,33 @@ describe('estimateCost', () => {
   });
   it('consensus asks several times', () => {
     const consensus = { ...recipe, phaseB: { filtering: 'consensus', consensusAttempts: 5 } } as const;
-    expect(estimateCost(consensus).teacherUsd).toBeCloseTo(5 * estimateCost(recipe).teacherUsd, 12);
+    expect(estimateCost(consensus, { countTokens }).teacherUsd).toBeCloseTo(
+      5 * estimateCost(recipe, { countTokens }).teacherUsd,
+      12,
+    );
   });
   it('takes measured hours and a free simulated teacher', () => {
-    expect(estimateCost(recipe, { gpuHours: 0.1, simulated: true })).toMatchObject({
+    expect(estimateCost(recipe, { countTokens, gpuHours: 0.1, simulated: true })).toMatchObject({
       teacherUsd: 0,
       teacherPriced: true,
       gpuHours: 0.1,
       totalUsd: 0.05,
     });
   });
+  it('counts batches at their price, and a judge beside the teacher', () => {
+    const plain = estimateCost(recipe, { countTokens });
+    const judge = { model: 'gpt-4.1', price: undefined, calls: 100, outputTokens: 50, batch: false } as const;
+    const both = estimateCost(recipe, { countTokens, batch: true, judge: { ...judge, inputTokens: () => 600 } });
+    expect(both.teacherUsd).toBeCloseTo(plain.teacherUsd / 2, 12);
+    expect(both.judgeUsd).toBeCloseTo((100 * (600 * 2 + 50 * 8)) / 1e6, 12);
+    expect(both.totalUsd).toBeCloseTo(both.teacherUsd + both.judgeUsd + 3.5, 12);
+  });
+  it('does not count tokens that cost nothing', () => {
+    const never = () => expect.unreachable('tokens were counted');
+    expect(estimateCost(recipe, { countTokens: never, simulated: true }).pricesDate).toBeNull();
+  });
   it('says when there is no price', () => {
-    expect(estimateCost({ ...recipe, teacher: { model: 'own-7b', maxTokens: 1 } })).toMatchObject({
+    expect(estimateCost({ ...recipe, teacher: { model: 'own-7b', maxTokens: 1 } }, { countTokens })).toMatchObject({
       teacherPriced: false,
       teacherUsd: 0,
     });

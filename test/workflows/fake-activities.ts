@@ -99,7 +99,10 @@ export function fakeActivities(script: Script = {}) {
         recipe,
         digest: 'recipe-digest',
         overridden: [],
-        estimate: { teacherCalls: 1, teacherUsd: 0, teacherPriced: true, gpuHours: 0, gpuUsd: 0, totalUsd: 0 },
+        estimate: {
+          ...{ teacherCalls: 1, teacherUsd: 0, teacherPriced: true, judgeUsd: 0, pricesDate: null },
+          ...{ gpuHours: 0, gpuUsd: 0, totalUsd: 0 },
+        },
       };
     },
     prepareData: async (input) => (
