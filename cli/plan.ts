@@ -103,6 +103,7 @@ function costWords({ budget, teacher: { price } }: Recipe, estimate: CostEstimat
       ? `${usd(estimate.teacherUsd)} for the teacher at most${paidFor}`
       : 'the teacher’s price is not known: give teacher.price';
   const judge = estimate.judgeUsd > 0 ? `; ${usd(estimate.judgeUsd)} for the judge at most` : '';
+  const warning = budget.capUsd > 0 ? `, a warning at ${threshold(budget.warnShare)} of it` : '';
   const gpu = `${duration(estimate.gpuHours * 3600)} of device time planned, ${usd(estimate.gpuUsd)}`;
-  return `${usd(estimate.totalUsd)}: ${teacher}${judge}; ${gpu}; cap ${usd(budget.capUsd)}, warning at ${percent(budget.warnShare)} of it`;
+  return `${usd(estimate.totalUsd)}: ${teacher}${judge}; ${gpu}; cap ${usd(budget.capUsd)}${warning}`;
 }

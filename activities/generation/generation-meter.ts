@@ -4,7 +4,6 @@ import { createGpuMeter } from '../training/gpu-meter.ts';
 import type { GpuMeter } from '../training/gpu-meter.ts';
 import { scopePrefix } from '../training/gpu-deps.ts';
 import type { GpuDeps } from '../training/gpu-deps.ts';
-import { gpusOf } from '../training/jobs.ts';
 import type { Supervision } from '../training/supervision.ts';
 import type { GenerationTask } from './generate.ts';
 
@@ -17,7 +16,7 @@ export type GenerationMeter = Pick<GpuMeter, 'demandRoom' | 'seen' | 'gpuSeconds
 };
 
 /**
- * The meter of a generation. A try that ends early writes its time down; of one that was killed its last heartbeat tells.
+ * The meter of a generation, which uses one GPU. A try that ends early writes its time down; of one that was killed its last heartbeat tells.
  *
  * @param digest of what is generated
  */
@@ -33,7 +32,7 @@ export async function openMeter(
   const written = found === null ? 0 : Earlier.parse(found.value).gpuSeconds;
   const earlierGpuSeconds = Math.max(written, supervision.previous?.gpuSeconds ?? 0);
   const meter = createGpuMeter({
-    ...{ recipe, budget, gpus: gpusOf(recipe), earlierGpuSeconds, supervision },
+    ...{ recipe, budget, gpus: 1, earlierGpuSeconds, supervision },
     stretch: { endsWith: 'batch', units: settings.batchSize },
   });
   return {
