@@ -1,8 +1,10 @@
 import type { Recipe } from '../config/recipe.ts';
 import type { AblationStart, ArmName, PlannedArm, TrainedArm } from '../domain/ablation.ts';
 import type { AblationTable } from '../domain/ablation-table.ts';
+import type { CostEstimate } from '../domain/estimate.ts';
 import type { GateNotice } from '../domain/gate-notice.ts';
-import type { GateEvidence, GateName, RoundName } from '../domain/gate-types.ts';
+import type { BudgetNews, BudgetRoom, Spent } from '../domain/budget.ts';
+import type { GateEvidence, RoundName } from '../domain/gate-types.ts';
 import type {
   ArtefactRef,
   DataReport,
@@ -12,7 +14,7 @@ import type {
   PhaseName,
 } from '../domain/records.ts';
 import type { TrainingLedger } from '../domain/ledger.ts';
-import type { ProgrammeState, RunStart } from '../domain/programme.ts';
+import type { ProgrammeState, RunStart, Stage } from '../domain/programme.ts';
 
 /**
  * Every activity on one page: what the workflows may ask of the world. Inputs and outputs are small plain JSON;
@@ -59,7 +61,7 @@ export type OrchestratorActivities = {
   judgeGate(input: {
     scope: Scope;
     recipe: Recipe;
-    gate: GateName;
+    gate: PhaseName;
     /** Of Phase C, from the second on: judged by the criteria of later rounds. */
     round?: RoundName;
     evaluations: EvaluationSummary[];
@@ -88,6 +90,17 @@ export type OrchestratorActivities = {
   joinRows(input: { scope: Scope; name: string; parts: ArtefactRef[] }): Promise<ArtefactRef>;
   /** Holds the arms of an ablation against plain DPO and against what they started from, item by item. */
   compareArms(input: { reference: EvaluationSummary; arms: TrainedArm[] }): Promise<AblationTable>;
+  /** What a person decides on at the budget gate; the digest covers all of it. */
+  budgetEvidence(input: {
+    run: string;
+    /** How often the gate has opened, this time included. */
+    attempt: number;
+    stage: Stage;
+    capUsd: number;
+    spent: Spent;
+    gpuHourUsd: number;
+    news: BudgetNews;
+  }): Promise<GateEvidence>;
   /** Posts one signed notice about a gate that waits. */
   notifyGate(input: { url: string; secretEnv: string; notice: GateNotice }): Promise<void>;
   /** Writes the state of the run to S3 after every phase, so that another run can start from it. */
@@ -111,10 +124,14 @@ export type GateRoles = {
   reasoning?: EvaluationName;
 };
 
-/** Task queue `ratchet-gpu`: one at a time; heartbeats carry {@link TrainerProgress}. */
+/**
+ * Task queue `ratchet-gpu`: one at a time; heartbeats carry {@link TrainerProgress}. `budget` comes from workflows/purse.ts
+ * (absent in what older versions scheduled: the recipe's cap); at the cap a job saves and throws `BudgetExceeded`.
+ */
 export type GpuActivities = {
   generateDrafts(input: {
     scope: Scope;
+    budget?: BudgetRoom;
     recipe: Recipe;
     questions: ArtefactRef;
     adapter: ArtefactRef | null;
@@ -126,6 +143,7 @@ export type GpuActivities = {
   }>;
   evaluate(input: {
     scope: Scope;
+    budget?: BudgetRoom;
     recipe: Recipe;
     name: EvaluationName;
     mode: EvaluationMode;
@@ -136,20 +154,28 @@ export type GpuActivities = {
   }): Promise<{ summary: EvaluationSummary; gpuSeconds: number }>;
   trainSft(input: {
     scope: Scope;
+    budget?: BudgetRoom;
     recipe: Recipe;
     phase: 'A' | 'B';
     corpus: ArtefactRef;
     heldOut: ArtefactRef | null;
     adapter: ArtefactRef | null;
   }): Promise<TrainingResult>;
-  trainDpo(input: { scope: Scope; recipe: Recipe; pairs: ArtefactRef; adapter: ArtefactRef }): Promise<TrainingResult>;
+  trainDpo(input: {
+    scope: Scope;
+    budget?: BudgetRoom;
+    recipe: Recipe;
+    pairs: ArtefactRef;
+    adapter: ArtefactRef;
+  }): Promise<TrainingResult>;
 };
 
-/** Task queue `ratchet-api`: paid calls. */
+/** Task queue `ratchet-api`: paid calls, with the same `budget`. */
 export type ApiActivities = {
   /** All attempts 0..attempts-1 for every question; each response stored once under its request digest. */
   askTeacher(input: {
     scope: Scope;
+    budget?: BudgetRoom;
     recipe: Recipe;
     questions: ArtefactRef;
     drafts: ArtefactRef;
@@ -199,6 +225,12 @@ export type TrainerProgress = {
   /** Newest whole checkpoint in S3; a hint, the manifests are the truth. */
   checkpointStep?: number;
   startedAt: number;
+  /** Generations: GPU-seconds of this try and those before it. */
+  gpuSeconds?: number;
+  /** All that the run has spent, this work included. */
+  spentUsd?: number;
+  /** Of it, what calls without an answer may have cost, with those in flight: whoever comes after a kill counts it. */
+  unansweredUsd?: number;
   /** Unix milliseconds of this heartbeat: the last sign of life, for the attempt that comes after a loss. */
   at?: number;
   /** Trainings: which attempt by the lease's count, and what the attempts before it cost. */
@@ -213,13 +245,4 @@ export type ResolvedRecipe = {
   /** Which environment variables and overrides changed what, for the record. */
   overridden: { field: string; by: string; value: string }[];
   estimate: CostEstimate;
-};
-
-export type CostEstimate = {
-  teacherCalls: number;
-  teacherUsd: number;
-  teacherPriced: boolean;
-  gpuHours: number;
-  gpuUsd: number;
-  totalUsd: number;
 };

@@ -6,6 +6,7 @@ import { createCompareArms } from './ablation/compare-arms.ts';
 import { createCorpusActivities } from './corpora/build-corpora.ts';
 import { createExtendEvaluation, createJoinRows } from './datasets/extend-evaluation.ts';
 import { createPrepareData } from './datasets/prepare-data.ts';
+import { describeBudget } from './gates/budget-evidence.ts';
 import { createJudgeGate } from './gates/judge-gate.ts';
 import { createNotifyGate } from './gates/notify-gate.ts';
 import { createResolveAblation } from './recipes/resolve-ablation.ts';
@@ -28,6 +29,7 @@ export const createOrchestratorActivities = (deps: OrchestratorDeps): Omit<Orche
   joinRows: createJoinRows(deps.store),
   judgeGate: createJudgeGate(deps.store),
   compareArms: createCompareArms(deps.store),
+  budgetEvidence: describeBudget,
   notifyGate: createNotifyGate(deps.environment, () => new Date()),
   ...createCorpusActivities(deps.store),
   ...createStateActivities(deps.store),

@@ -70,7 +70,7 @@ export function planText(
       `${gates.policy}: ${policyWords[gates.policy]}; at most ${String(gates.maxFixes)} repetitions of a phase`,
     ),
     row('Cost', costWords(recipe, estimate, simulated)),
-    ...(estimate.teacherUsd > budget.capUsd
+    ...(estimate.totalUsd > budget.capUsd
       ? [
           paint.bad(
             `Above the cap of ${usd(budget.capUsd)}: such a run is refused. Raise budget.capUsd or lower data.samples.`,
@@ -108,11 +108,15 @@ function criteriaWords(criteria: Criterion[]): string {
     .join(' and ');
 }
 
-function costWords({ budget }: Recipe, estimate: CostEstimate, simulated: boolean): string {
+function costWords({ budget, teacher: { price } }: Recipe, estimate: CostEstimate, simulated: boolean): string {
+  const prices = price === undefined ? `prices of ${estimate.pricesDate ?? 'no date'}` : 'the recipe’s own price';
+  const paidFor = estimate.teacherUsd > 0 ? ` (${prices})` : '';
   const teacher =
     estimate.teacherPriced || simulated
-      ? `${usd(estimate.teacherUsd)} for the teacher at most`
+      ? `${usd(estimate.teacherUsd)} for the teacher at most${paidFor}`
       : 'the teacher’s price is not known: give teacher.price';
+  const judge = estimate.judgeUsd > 0 ? `; ${usd(estimate.judgeUsd)} for the judge at most` : '';
+  const warning = budget.capUsd > 0 ? `, a warning at ${threshold(budget.warnShare)} of it` : '';
   const gpu = `${duration(estimate.gpuHours * 3600)} of device time planned, ${usd(estimate.gpuUsd)}`;
-  return `${usd(estimate.totalUsd)}: ${teacher}; ${gpu}; cap ${usd(budget.capUsd)}`;
+  return `${usd(estimate.totalUsd)}: ${teacher}${judge}; ${gpu}; cap ${usd(budget.capUsd)}${warning}`;
 }

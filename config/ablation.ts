@@ -34,13 +34,14 @@ export function planAblation(
   const before = estimateOf({ ...recipe, phaseC: { ...recipe.phaseC, rounds: 1 } }, simulated);
   const gpuHours = (from === undefined ? hours.A + hours.B : 0) + planned.length * hours.C;
   const gpuUsd = gpuHours * recipe.budget.gpuHourUsd;
+  const { teacherCalls, teacherUsd, teacherPriced, pricesDate } = before;
   const teacher =
     from === undefined
-      ? { teacherCalls: before.teacherCalls, teacherUsd: before.teacherUsd }
-      : { teacherCalls: 0, teacherUsd: 0 };
-  const { teacherPriced } = before;
+      ? { teacherCalls, teacherUsd, teacherPriced, pricesDate }
+      : { teacherCalls: 0, teacherUsd: 0, teacherPriced, pricesDate: null };
   return {
     arms: planned,
-    estimate: { ...teacher, teacherPriced, gpuHours, gpuUsd, totalUsd: teacher.teacherUsd + gpuUsd },
+    // No judge is asked.
+    estimate: { ...teacher, judgeUsd: 0, gpuHours, gpuUsd, totalUsd: teacher.teacherUsd + gpuUsd },
   };
 }

@@ -2,6 +2,7 @@ import { estimateCost } from '../domain/estimate.ts';
 import type { CostEstimate } from '../domain/estimate.ts';
 import { priceProblem } from '../domain/prices.ts';
 import { templateNames, templateProblems } from '../domain/templates.ts';
+import { countTokens } from './count-tokens.ts';
 import type { Problem } from './problem.ts';
 import type { Recipe } from './recipe.ts';
 import type { FieldPath } from './recipe-fields.ts';
@@ -24,7 +25,7 @@ export const teacherPrice = (teacher: Recipe['teacher']): Recipe['teacher']['pri
 
 /** What the run would cost at most; `simulated` when the simulated teacher will answer, whatever the recipe asks. */
 export const estimateOf = (recipe: Recipe, simulated = false): CostEstimate =>
-  estimateCost(recipe, { simulated: simulated || isSimulated(recipe.teacher.model) });
+  estimateCost(recipe, { countTokens, simulated: simulated || isSimulated(recipe.teacher.model) });
 
 /** Everything that the schema cannot say because it takes two fields, as problems; empty = nothing wrong. */
 export const checkRecipe = (recipe: Recipe): Found[] => [
@@ -87,8 +88,15 @@ function checkTeacher(recipe: Recipe): Found[] {
     return [invalid(['teacher', 'model'], `no price is known for ${teacher.model}, so the cap could not hold`, fix)];
   }
   const estimate = estimateOf(recipe);
-  if (estimate.teacherUsd <= budget.capUsd) return [];
-  const calls = `${estimate.teacherCalls} calls of ${teacher.model} cost up to $${estimate.teacherUsd.toFixed(2)}`;
+  if (estimate.totalUsd <= budget.capUsd) return [];
+  const { teacherCalls, teacherUsd, judgeUsd, gpuHours, gpuUsd, totalUsd } = estimate;
+  const parts = [
+    `${teacherCalls} calls of ${teacher.model} cost up to $${teacherUsd.toFixed(2)}`,
+    ...(judgeUsd > 0 ? [`the judge up to $${judgeUsd.toFixed(2)}`] : []),
+    ...(gpuUsd > 0 ? [`${gpuHours} planned GPU-hours $${gpuUsd.toFixed(2)}`] : []),
+    ...(teacherUsd < totalUsd ? [`together $${totalUsd.toFixed(2)}`] : []),
+  ];
+  const calls = parts.join(', ');
   const fix = 'raise budget.capUsd, or lower data.samples, teacher.maxTokens or phaseB.consensusAttempts';
   return [
     {

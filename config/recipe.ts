@@ -194,8 +194,11 @@ export const Recipe = z.strictObject({
         .number()
         .min(0)
         .default(5)
-        .describe('Most dollars for teacher calls; a run whose estimate is above is refused.'),
-      gpuHourUsd: z.number().min(0).default(0).describe('Price of one GPU-hour, for the report and the estimate.'),
+        .describe(
+          'Most dollars that a run may spend, on teacher, judge and GPU time together; at it the budget gate waits.',
+        ),
+      warnShare: share.default(0.8).describe('Share of the cap from which status, log and webhook warn.'),
+      gpuHourUsd: z.number().min(0).default(0).describe('Price of one GPU-hour; 0 = GPU time costs nothing.'),
     })
     .prefault({}),
   plan: z

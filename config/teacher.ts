@@ -2,11 +2,23 @@ import { z } from 'zod';
 
 const share = z.number().min(0).max(1);
 
-const Price = z.union([
+/** What a model costs, as a recipe gives it. */
+export const Price = z.union([
   z.literal('free').describe('Calls cost nothing (a local server).'),
   z.strictObject({
     inputPerMillionUsd: z.number().min(0).describe('US dollars per million input tokens.'),
+    cachedInputPerMillionUsd: z
+      .number()
+      .min(0)
+      .optional()
+      .describe('The same for input that the provider had in its prompt cache; default: as other input.'),
     outputPerMillionUsd: z.number().min(0).describe('US dollars per million output tokens.'),
+    batchFactor: z
+      .number()
+      .min(0)
+      .max(1)
+      .optional()
+      .describe('What a batch costs against the same calls made at once; default: 1, nothing is taken off.'),
   }),
 ]);
 

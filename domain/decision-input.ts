@@ -7,8 +7,11 @@ import { templateProblems } from './templates.ts';
  * the field and what would be right. No library here, since this runs inside workflows.
  */
 
-export const gateNames: readonly GateName[] = ['A', 'B', 'C'];
-export const choices: readonly Choice[] = ['approve', 'retry', 'fix', 'skip', 'redesign', 'extend', 'abort'];
+export const gateNames: readonly GateName[] = ['A', 'B', 'C', 'budget'];
+export const choices: readonly Choice[] = [
+  ...(['approve', 'retry', 'fix', 'skip', 'redesign', 'extend', 'abort'] as const),
+  ...(['raise', 'stop'] as const),
+];
 
 type Fields = Record<string, unknown>;
 /** A sentence about what is wrong, or null. */
@@ -104,6 +107,7 @@ const decisionCheck = object(
     by: text(200),
     note: text(4000),
     remedies: remediesCheck,
+    capUsd: number('dollars above 0', (value) => value > 0 && Number.isFinite(value)),
     evidence: text(200),
   },
   ['gate', 'choice'],

@@ -7,6 +7,7 @@ export const gateOptions: Readonly<Record<GateName, readonly Choice[]>> = {
   A: ['approve', 'retry', 'abort'],
   B: ['approve', 'fix', 'skip', 'redesign', 'abort'],
   C: ['approve', 'retry', 'abort'],
+  budget: ['raise', 'stop'],
 };
 
 /** What Gate C offers from the second round on: `skip` leaves the round out and ends the loop with the model as it stands. */
@@ -62,6 +63,14 @@ function remediesProblem({ choice, remedies }: DecisionInput, evidence: GateEvid
   return Object.keys(wanted).length > 0 ? null : 'fix needs remedies: the evidence recommends none; name at least one';
 }
 
+function capProblem({ choice, capUsd }: DecisionInput, { budget }: GateEvidence): string | null {
+  if (choice !== 'raise') return capUsd === undefined ? null : `capUsd goes with raise, not with ${choice}; remove it`;
+  const least = budget?.leastCapUsd ?? 0;
+  if (capUsd !== undefined && capUsd >= least) return null;
+  const is = capUsd === undefined ? '' : `, is ${capUsd}`;
+  return `raise needs capUsd, the new cap of the run: at least ${least}${is}; less would be reached again at once`;
+}
+
 /**
  * Holds a decision against the gate that is open. The same for a signal, an Update and a command, so that all refuse
  * alike. `fix` without remedies means those that the evidence recommends.
@@ -82,7 +91,7 @@ export function checkDecision(
   if (input.evidence !== undefined && !namesDigest(input.evidence, open.digest)) {
     return refuse(stale(input.evidence, open, earlier));
   }
-  const problem = remediesProblem(input, open);
+  const problem = remediesProblem(input, open) ?? capProblem(input, open);
   if (problem !== null) return refuse(problem);
   const override = input.choice === 'approve' && open.verdict !== 'pass';
   if (override && (input.note ?? '').trim() === '') {
@@ -95,9 +104,10 @@ export function checkDecision(
 
 /**
  * What a policy decides by itself: `manual` nothing, `auto` approves what passed, `recommended` takes the recommendation.
- * Null = a person decides.
+ * Null = a person decides. More money is no policy's to give: the budget gate always waits.
  */
 export function policyDecision(policy: Policy, evidence: GateEvidence): DecisionInput | null {
+  if (evidence.gate === 'budget') return null;
   if (policy === 'manual' || (policy === 'auto' && evidence.verdict !== 'pass')) return null;
   const { choice, reason, remedies } = evidence.recommendation;
   const decided: Choice = policy === 'auto' ? 'approve' : choice;

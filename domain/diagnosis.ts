@@ -2,9 +2,9 @@ import binomialCdf from '@stdlib/stats-base-dists-binomial-cdf';
 import { total, yesShare } from './data-report.ts';
 import { percent, percentRange, points, pointsRange, share } from './figures.ts';
 import { alwaysMajority, pairItems } from './gate-verdict.ts';
-import type { Finding, GateName, Remedies } from './gate-types.ts';
+import type { Finding, Remedies } from './gate-types.ts';
 import { countItems } from './evaluation.ts';
-import type { Answer, ClassCounts, DataReport, DataStep, EvaluatedItem } from './records.ts';
+import type { Answer, ClassCounts, DataReport, DataStep, EvaluatedItem, PhaseName } from './records.ts';
 import type { RemediableRecipe } from './remedies.ts';
 import { pairedInterval, wilson } from './statistics.ts';
 import { forgetting, lossNotFalling, overFitting } from './training-diagnosis.ts';
@@ -25,7 +25,7 @@ export const diagnosisThresholds = {
 };
 
 export type DiagnosisInput = {
-  gate: GateName;
+  gate: PhaseName;
   candidate: readonly EvaluatedItem[];
   /** The candidate adapter asked with and without reasoning, on the same items; absent = not measured. */
   withReasoning?: readonly EvaluatedItem[] | undefined;
@@ -222,7 +222,7 @@ const overFitted = (input: DiagnosisInput): Finding => overFitting(input.losses,
 const forgotten = (input: DiagnosisInput): Finding =>
   forgetting(input.withoutReasoning, input.control, remediable(input));
 
-const causesOf: Readonly<Record<GateName, readonly ((input: DiagnosisInput) => Finding)[]>> = {
+const causesOf: Readonly<Record<PhaseName, readonly ((input: DiagnosisInput) => Finding)[]>> = {
   A: [atMajority, answerCollapse, truncation, notLearning, overFitted],
   B: [
     classImbalance,

@@ -1,16 +1,19 @@
-import { costUsd, priceOf } from './prices.ts';
+import { costUsd, priceOf, pricesDate } from './prices.ts';
 import type { ChosenText } from './pairs.ts';
-import type { TokenPrice } from './prices.ts';
+import type { OwnPrice } from './prices.ts';
 import type { Filtering } from './records.ts';
 import { resolveTemplates } from './templates.ts';
 import type { TemplateName } from './templates.ts';
 
-/** What a run would cost before anything is spent; the teacher's part is an upper bound. */
+/** What a run would cost before anything is spent; what is paid by the call is an upper bound. */
 export type CostEstimate = {
   teacherCalls: number;
   teacherUsd: number;
   /** False when the model's price is not known; `teacherUsd` is 0 then and must not be believed. */
   teacherPriced: boolean;
+  judgeUsd: number;
+  /** Of the price table; null where it was not needed. */
+  pricesDate: string | null;
   gpuHours: number;
   gpuUsd: number;
   totalUsd: number;
@@ -20,7 +23,7 @@ export type CostEstimate = {
 export type PricedRecipe = {
   data: { samples: number };
   drafts: { maxNewTokens: number };
-  teacher: { model: string; maxTokens: number; price?: TokenPrice | 'free' | undefined };
+  teacher: { model: string; maxTokens: number; price?: OwnPrice | undefined };
   phaseB: { filtering: Filtering; consensusAttempts: number };
   phaseC: { chosen: ChosenText; rounds: number };
   templates: { [Name in TemplateName]?: string | undefined };
@@ -28,36 +31,69 @@ export type PricedRecipe = {
   plan: { hours: { A: number; B: number; C: number } };
 };
 
-/** English text has about four characters per token with the tokenisers of current models. */
-const charactersPerToken = 4;
+/** A question, and what the chat format puts around two messages. */
 const questionTokens = 40;
+const chatTokens = 12;
+
+/** Calls of one model, by the most tokens that one of them may take. */
+export type CallPlan = {
+  model: string;
+  price: OwnPrice | undefined;
+  calls: number;
+  /** Asked only where tokens cost something, since counting takes a tokeniser. */
+  inputTokens: () => number;
+  outputTokens: number;
+  batch: boolean;
+};
+
+/** Null when the model's price is not known. */
+function usdOfCalls({ model, price: own, calls, inputTokens, outputTokens, batch }: CallPlan): number | null {
+  const price = priceOf(model, own);
+  if (price === null || calls === 0) return price && 0;
+  const isFree = price.inputPerMillionUsd === 0 && price.outputPerMillionUsd === 0;
+  return isFree ? 0 : calls * costUsd({ input: inputTokens(), output: outputTokens }, price, { batch });
+}
+
+/** What is known beyond the recipe. */
+export type EstimateOptions = {
+  /** Tokens of a text. */
+  countTokens: (text: string) => number;
+  /** From an earlier run on the same hardware; without it the plan's hours count. */
+  gpuHours?: number;
+  /** The simulated teacher will answer: its calls are free. */
+  simulated?: boolean;
+  /** The teacher is asked in batches. */
+  batch?: boolean;
+  /** The judge's calls. */
+  judge?: CallPlan;
+};
 
 /**
  * Calls = samples × attempts, once, and again in every later round whose pairs quote what the teacher says of the draft.
  * Tokens in: both teacher templates, a question and a whole draft; out: the token limit, so
  * that the estimate is what it costs at most.
- *
- * @param measured.gpuHours from an earlier run on the same hardware; without it the plan's hours count
- * @param measured.simulated true when the simulated teacher will answer: its calls are free
  */
 export function estimateCost(
   recipe: PricedRecipe,
-  measured: { gpuHours?: number; simulated?: boolean } = {},
+  { countTokens, gpuHours: measured, simulated = false, batch = false, judge }: EstimateOptions,
 ): CostEstimate {
   const attempts = recipe.phaseB.filtering === 'consensus' ? recipe.phaseB.consensusAttempts : 1;
   const { chosen, rounds } = recipe.phaseC;
   const teacherCalls = recipe.data.samples * attempts * (chosen === 'full-response' ? rounds : 1);
   const { teacherSystem, teacherUser } = resolveTemplates(recipe.templates);
-  const input =
-    Math.ceil((teacherSystem.length + teacherUser.length) / charactersPerToken) +
-    questionTokens +
-    recipe.drafts.maxNewTokens;
-  const price = priceOf(recipe.teacher.model, measured.simulated === true ? 'free' : recipe.teacher.price);
-  const teacherUsd =
-    price === null
-      ? 0
-      : costUsd({ input: input * teacherCalls, output: recipe.teacher.maxTokens * teacherCalls }, price);
-  const gpuHours = measured.gpuHours ?? recipe.plan.hours.A + recipe.plan.hours.B + rounds * recipe.plan.hours.C;
+  const { model, maxTokens: outputTokens } = recipe.teacher;
+  const teacher: CallPlan = {
+    ...{ model, price: simulated ? 'free' : recipe.teacher.price, calls: teacherCalls, outputTokens, batch },
+    inputTokens: () =>
+      countTokens(teacherSystem) + countTokens(teacherUser) + chatTokens + questionTokens + recipe.drafts.maxNewTokens,
+  };
+  const plans = [teacher, ...(judge ? [judge] : [])];
+  const [teacherUsd = null, judgeUsd = 0] = plans.map(usdOfCalls);
+  const gpuHours = measured ?? recipe.plan.hours.A + recipe.plan.hours.B + rounds * recipe.plan.hours.C;
   const gpuUsd = gpuHours * recipe.budget.gpuHourUsd;
-  return { teacherCalls, teacherUsd, teacherPriced: price !== null, gpuHours, gpuUsd, totalUsd: teacherUsd + gpuUsd };
+  return {
+    ...{ teacherCalls, teacherUsd: teacherUsd ?? 0, teacherPriced: teacherUsd !== null, judgeUsd: judgeUsd ?? 0 },
+    pricesDate: plans.some(({ price }) => price === undefined) ? pricesDate : null,
+    ...{ gpuHours, gpuUsd, totalUsd: (teacherUsd ?? 0) + (judgeUsd ?? 0) + gpuUsd },
+  };
 }

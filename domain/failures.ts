@@ -9,6 +9,7 @@ export const failures = {
   PreflightRefused: 'permanent',
   BaseMismatch: 'permanent',
   BudgetExceeded: 'permanent',
+  BudgetStopped: 'permanent',
   TeacherRejected: 'permanent',
   UnknownRun: 'permanent',
   ArtefactDamaged: 'permanent',

@@ -8,12 +8,11 @@ import type {
   Extension,
   GateCriterion,
   GateEvidence,
-  GateName,
   RoundName,
 } from './gate-types.ts';
 import { judgeCriteria, overallVerdict } from './gate-verdict.ts';
 import { invalid } from './invalid.ts';
-import type { DataReport, EvaluatedItem, EvaluationSummary } from './records.ts';
+import type { DataReport, EvaluatedItem, EvaluationSummary, PhaseName } from './records.ts';
 import { recommend } from './recommendation.ts';
 import type { RemediableRecipe } from './remedies.ts';
 import type { Losses } from './training-diagnosis.ts';
@@ -22,7 +21,7 @@ import type { Losses } from './training-diagnosis.ts';
 export type Evaluated = { summary: EvaluationSummary; items: readonly EvaluatedItem[] };
 
 export type GateInput = {
-  gate: GateName;
+  gate: PhaseName;
   attempt: number;
   /** Of Phase C from the second round on, which offers to end the loop. */
   round?: RoundName | undefined;

@@ -9,11 +9,14 @@ export type GateNotice = {
   /** Digest of the evidence; a decision should name it. */
   evidence: string;
   options: Choice[];
-  recommended: Choice;
+  /** Null where there is nothing to decide. */
+  recommended: Choice | null;
   /** ISO 8601. */
   waitingSince: string;
   /** 0 when the gate opens, then counted. */
   reminder: number;
-  /** `deadline`: nobody decided, so the recommendation was taken. */
-  kind: 'opened' | 'reminder' | 'escalation' | 'deadline';
+  /** `deadline`: nobody decided, so the recommendation was taken. `warning`: the cap is near, and nothing waits. */
+  kind: 'opened' | 'reminder' | 'escalation' | 'deadline' | 'warning';
+  /** Of the budget gate and its warning. */
+  budget?: { spentUsd: number; capUsd: number };
 };

@@ -1,10 +1,12 @@
+import type { BudgetEvidence } from './budget.ts';
 import type { EvaluationSummary, PhaseName } from './records.ts';
 
 /** Types of gates: criteria in, evidence out, decisions by people. Engine: gate-verdict.ts, diagnosis.ts, decisions.ts. */
 
-export type GateName = PhaseName;
+/** A phase's gate, or `budget`: the run has come to its cap. */
+export type GateName = PhaseName | 'budget';
 export type Verdict = 'pass' | 'fail' | 'inconclusive';
-export type Choice = 'approve' | 'retry' | 'fix' | 'skip' | 'redesign' | 'extend' | 'abort';
+export type Choice = 'approve' | 'retry' | 'fix' | 'skip' | 'redesign' | 'extend' | 'abort' | 'raise' | 'stop';
 export type Policy = 'manual' | 'auto' | 'recommended';
 export type GateMetric = 'accuracy' | 'gain' | 'ablation-gain' | 'parsable';
 
@@ -109,6 +111,8 @@ export type GateEvidence = {
   diagnosis: Finding[];
   evaluations: EvaluationSummary[];
   options: Choice[];
+  /** At the budget gate alone, which has nothing else to show. */
+  budget?: BudgetEvidence;
   /** Where `extend` is among the options. */
   extension?: Extension;
   recommendation: Recommendation;
@@ -123,6 +127,8 @@ export type DecisionInput = {
   by?: string;
   note?: string;
   remedies?: Remedies;
+  /** The new cap of the run; `raise` only, and then required. */
+  capUsd?: number;
   evidence?: string;
 };
 

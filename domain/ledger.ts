@@ -26,8 +26,8 @@ export type AttemptTimes = {
   lastStepAt: number | null;
   /** Last sign of life of its trainer, or of its worker where that fell silent too. */
   aliveAt: number | null;
-  /** Null: it runs, it finished, or it was lost without a word. */
-  ended: LossKind | null;
+  /** Null: it runs, it finished, or it was lost without a word. `budget`: at the cap, and so not lost at all. */
+  ended: LossKind | 'budget' | null;
 };
 
 /** One lost attempt. Null = not known, or not over yet. */
@@ -70,21 +70,25 @@ export type RunLedger = TrainingLedger & { usdLost: number };
  */
 export function lossesOf(attempts: readonly AttemptTimes[], epoch: number, gpus = 1): Loss[] {
   const known = new Map(attempts.map((attempt) => [attempt.epoch, attempt]));
-  return Array.from({ length: epoch - 1 }, (_, index): Loss => {
+  return Array.from({ length: epoch - 1 }, (_, index) => index).flatMap((index): Loss[] => {
     const lost = known.get(index + 1);
+    if (lost?.ended === 'budget') return [];
     const next = known.get(index + 2);
     const from = lostAt(lost, next);
     const until = next?.firstStepAt ?? (index + 2 < epoch ? lostAt(next, known.get(index + 3)) : null);
     const stepsRedone = redone(lost, attempts);
     const pace = secondsPerStep(lost) ?? secondsPerStep(next);
-    return {
-      epoch: index + 1,
-      kind: lost?.ended ?? 'host-lost',
-      secondsToNextStep: from === null || until === null ? null : Math.max(0, until - from) / 1000,
-      stepsRedone,
-      secondsRedoing: stepsRedone === 0 ? 0 : pace === null ? null : stepsRedone * pace,
-      gpus,
-    };
+    const kind = lost?.ended ?? 'host-lost';
+    return [
+      {
+        epoch: index + 1,
+        kind,
+        secondsToNextStep: from === null || until === null ? null : Math.max(0, until - from) / 1000,
+        stepsRedone,
+        secondsRedoing: stepsRedone === 0 ? 0 : pace === null ? null : stepsRedone * pace,
+        gpus,
+      },
+    ];
   });
 }
 

@@ -1,37 +1,51 @@
-/** US dollars per million tokens, standard tier of the official API, as published on `pricesDate`. */
-export type TokenPrice = { inputPerMillionUsd: number; outputPerMillionUsd: number };
+import table from './price-table.json' with { type: 'json' };
 
-export const pricesDate = '2026-03';
-
-const price = (inputPerMillionUsd: number, outputPerMillionUsd: number): TokenPrice => ({
-  inputPerMillionUsd,
-  outputPerMillionUsd,
-});
-
-export const prices: Readonly<Record<string, TokenPrice>> = {
-  'gpt-4.1': price(2, 8),
-  'gpt-4.1-mini': price(0.4, 1.6),
-  'gpt-4.1-nano': price(0.1, 0.4),
-  'gpt-4o': price(2.5, 10),
-  'gpt-4o-mini': price(0.15, 0.6),
-  'gpt-5': price(1.25, 10),
-  'gpt-5-mini': price(0.25, 2),
-  'gpt-5-nano': price(0.05, 0.4),
+/** US dollars per million tokens of one model. */
+export type TokenPrice = {
+  inputPerMillionUsd: number;
+  /** Of input that the provider had in its prompt cache; absent = as other input. */
+  cachedInputPerMillionUsd?: number | undefined;
+  outputPerMillionUsd: number;
+  /** What a batch costs against the same calls made at once: 0.5 is half; absent = 1. */
+  batchFactor?: number | undefined;
 };
 
+/** A price as a recipe gives it. */
+export type OwnPrice = TokenPrice | 'free';
+
+/** Tokens of one or many calls. `cachedInput` is a part of `input`. */
+export type TokenCount = { input: number; cachedInput?: number | undefined; output: number };
+
+/** Month in which the table was held against its source, for whoever reads an estimate. */
+export const pricesDate: string = table.date;
+
+/** The table of price-table.json. */
+export const prices: Readonly<Record<string, TokenPrice>> = table.models;
+
 /** A price of the recipe's own goes first; dated names (`gpt-4.1-nano-2025-04-14`) cost what their family does. */
-export function priceOf(model: string, own: TokenPrice | 'free' | undefined): TokenPrice | null {
-  if (own === 'free') return price(0, 0);
+export function priceOf(model: string, own: OwnPrice | undefined): TokenPrice | null {
+  if (own === 'free') return { inputPerMillionUsd: 0, outputPerMillionUsd: 0 };
   if (own !== undefined) return own;
   return prices[model.replace(/-\d{4}-\d{2}-\d{2}$/, '')] ?? null;
 }
 
-/** Dollars for the tokens of one or many calls. */
-export const costUsd = (tokens: { input: number; output: number }, cost: TokenPrice): number =>
-  (tokens.input * cost.inputPerMillionUsd + tokens.output * cost.outputPerMillionUsd) / 1e6;
+/**
+ * Dollars for the tokens of one or many calls. In a batch nothing is taken off for cached input as well: providers do
+ * that for some models only, and the cap must hold for all.
+ */
+export function costUsd(tokens: TokenCount, price: TokenPrice, { batch = false } = {}): number {
+  const { inputPerMillionUsd, cachedInputPerMillionUsd = inputPerMillionUsd, outputPerMillionUsd } = price;
+  const cached = batch ? 0 : (tokens.cachedInput ?? 0);
+  const usd =
+    ((tokens.input - cached) * inputPerMillionUsd +
+      cached * cachedInputPerMillionUsd +
+      tokens.output * outputPerMillionUsd) /
+    1e6;
+  return usd * (batch ? (price.batchFactor ?? 1) : 1);
+}
 
 /** Why a model cannot be priced, with the fix; null when it can. */
-export const priceProblem = (model: string, own: TokenPrice | 'free' | undefined): string | null =>
+export const priceProblem = (model: string, own: OwnPrice | undefined): string | null =>
   priceOf(model, own) === null
     ? `teacher.price: no price is known for ${model} (table of ${pricesDate}: ${Object.keys(prices).join(', ')}); give inputPerMillionUsd and outputPerMillionUsd, or 'free'`
     : null;

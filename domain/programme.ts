@@ -1,5 +1,7 @@
 import type { AblationState } from './ablation.ts';
+import type { BudgetState, Spent } from './budget.ts';
 import type { Decision, GateEvidence, GateName, Remedies, RoundName } from './gate-types.ts';
+import type { CostEstimate } from './estimate.ts';
 import type { TrainingLedger } from './ledger.ts';
 import type { ArtefactRef, DataReport, EvaluationName, EvaluationSummary, PhaseName } from './records.ts';
 
@@ -99,8 +101,14 @@ export type ProgrammeState = {
   decisions: Decision[];
   /** Signals named `decide` that could not be read as a decision; the newest 100, cut. */
   unreadable: { at: string; text: string; refusal: string }[];
-  spent: { teacherUsd: number; teacherCalls: number; gpuSeconds: number };
-  estimate: { teacherUsd: number; gpuHours: number; totalUsd: number } | null;
+  spent: Spent;
+  /** Not in runs of older versions. */
+  budget?: BudgetState & {
+    /** Evidence of each opening of the budget gate, oldest first. */
+    reached: GateEvidence[];
+  };
+  /** Runs of older versions have fewer of its fields. */
+  estimate: (Pick<CostEstimate, 'teacherUsd' | 'gpuHours' | 'totalUsd'> & Partial<CostEstimate>) | null;
   from: RunStart['from'] | null;
   report: { html: ArtefactRef; json: ArtefactRef; path: string } | null;
   /** Only of the `ablation` workflow. */

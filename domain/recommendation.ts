@@ -1,16 +1,9 @@
-import type {
-  CriterionVerdict,
-  Extension,
-  Finding,
-  GateName,
-  Recommendation,
-  Remedies,
-  Verdict,
-} from './gate-types.ts';
+import type { CriterionVerdict, Extension, Finding, Recommendation, Remedies, Verdict } from './gate-types.ts';
+import type { PhaseName } from './records.ts';
 import { mergeRemedies } from './remedies.ts';
 
 export type RecommendationInput = {
-  gate: GateName;
+  gate: PhaseName;
   verdict: Verdict;
   criteria: readonly CriterionVerdict[];
   diagnosis: readonly Finding[];

@@ -9,6 +9,8 @@ import { createGatekeeper } from './gatekeeper.ts';
 import { adoptOlderRun, adoptRecipe, createProgramme, enter } from './programme.ts';
 import { collect, finish, keep } from './self-improvement.ts';
 import type { Outcome } from './self-improvement.ts';
+import { isBudgetStop, runPurse } from './purse.ts';
+import type { Purse } from './purse.ts';
 import { gpuTasks, orchestrator } from './tasks.ts';
 
 /** What a finished ablation answers; `table` is null where there is no model to start from. */
@@ -22,46 +24,57 @@ export type AblationOutcome = Outcome & { table: AblationTable | null };
 export async function ablation(start: AblationStart): Promise<AblationOutcome> {
   const from = start.from && { run: start.from.run, at: 'phaseC' as const };
   const state = createProgramme({ recipe: start.recipe, ...(from && { from }) });
-  const gatekeeper = createGatekeeper(state);
   try {
-    const resolved = await orchestrator.resolveAblation({ start, run: state.run });
-    const { recipe } = resolved;
-    adoptRecipe(state, resolved);
-    const own: AblationState = { planned: resolved.arms, arms: [], reference: null, pairs: null, table: null };
-    state.ablation = own;
-    if (from) adoptOlderRun(state, await orchestrator.loadState({ run: from.run }), from.at);
-    else {
-      await collect(state, recipe);
-      for (const phase of ['A', 'B'] as const) {
-        const goesOn = await climb(state, gatekeeper, phase, recipe);
-        await orchestrator.saveState({ state });
-        if (!goesOn) return { ...(await finish(state, 'stopped')), table: null };
-      }
-    }
-    own.table = await compare(state, own, recipe);
-    state.conclusion = own.table.findings.join(' ');
-    return { ...(await finish(state, 'done')), table: own.table };
+    return await trainAndCompare(state, start).catch(async (error: unknown) => {
+      if (isBudgetStop(error)) return { ...(await finish(state, 'stopped')), table: null };
+      throw error;
+    });
   } catch (error) {
     await CancellationScope.nonCancellable(() => keep(state, error));
     throw error;
   }
 }
 
-async function compare(state: ProgrammeState, own: AblationState, recipe: Recipe): Promise<AblationTable> {
+async function trainAndCompare(state: ProgrammeState, start: AblationStart): Promise<AblationOutcome> {
+  const gatekeeper = createGatekeeper(state);
+  const resolved = await orchestrator.resolveAblation({ start, run: state.run });
+  const { recipe } = resolved;
+  adoptRecipe(state, resolved);
+  const purse = runPurse(state, recipe, gatekeeper);
+  const own: AblationState = { planned: resolved.arms, arms: [], reference: null, pairs: null, table: null };
+  state.ablation = own;
+  if (state.from) adoptOlderRun(state, await orchestrator.loadState({ run: state.from.run }), state.from.at);
+  else {
+    await collect(state, purse, recipe);
+    for (const phase of ['A', 'B'] as const) {
+      const goesOn = await climb(state, gatekeeper, purse, phase, recipe);
+      await orchestrator.saveState({ state });
+      if (!goesOn) return { ...(await finish(state, 'stopped')), table: null };
+    }
+  }
+  own.table = await compare(state, purse, own, recipe);
+  state.conclusion = own.table.findings.join(' ');
+  return { ...(await finish(state, 'done')), table: own.table };
+}
+
+async function compare(
+  state: ProgrammeState,
+  purse: Purse,
+  own: AblationState,
+  recipe: Recipe,
+): Promise<AblationTable> {
   const { run, data, drafts, teacher, promoted } = state;
   if (!data || !drafts || !teacher || !promoted) throw new Error('An ablation needs pairs and a model to start from.');
   enter(state, 'ablation');
   const scope = { run, phase: 'ablation', attempt: 1 } as const;
-  const gpu = gpuTasks(recipe.reliability);
+  const gpu = gpuTasks(recipe.reliability, purse);
   const sources = { questions: data.train, drafts: drafts.train, responses: teacher.responses };
   const { rows: pairs } = await orchestrator.buildPairs({ scope, recipe, ...sources });
   own.pairs = pairs;
 
-  const evaluate = async (of: Parameters<typeof gpu.evaluate>[0]['scope'], name: string, adapter: ArtefactRef) => {
+  const evaluate = (of: Parameters<typeof gpu.evaluate>[0]['scope'], name: string, adapter: ArtefactRef) => {
     const asked = { mode: 'reasoning', questions: data.evaluation, drafts: drafts.evaluation } as const;
-    const evaluated = await gpu.evaluate({ scope: of, recipe, name: `${name}/reasoning`, ...asked, adapter });
-    state.spent.gpuSeconds += evaluated.gpuSeconds;
-    return evaluated;
+    return gpu.evaluate({ scope: of, recipe, name: `${name}/reasoning`, ...asked, adapter });
   };
   const { phase, attempt, adapter } = promoted;
   own.reference = { phase, attempt, adapter, evaluation: (await evaluate(scope, 'reference', adapter)).summary };
@@ -69,7 +82,6 @@ async function compare(state: ProgrammeState, own: AblationState, recipe: Recipe
     const armScope = { run, phase: `arm-${arm.name}`, attempt: arm.repetition } as const;
     const varied = { ...recipe, seed: arm.seed, phaseC: { ...recipe.phaseC, stages: arm.stages } };
     const training = await gpu.trainDpo({ scope: armScope, recipe: varied, pairs, adapter });
-    state.spent.gpuSeconds += training.gpuSeconds;
     // With the recipe's seed, whatever the arm's: where answers are sampled, all sample alike.
     const evaluated = await evaluate(armScope, `${arm.name}-${arm.repetition}`, training.adapter);
     own.arms.push(trainedArm(arm, training, evaluated));

@@ -10,6 +10,7 @@ import type { PhaseInput, PhaseResult } from './phases/phase.ts';
 import { phaseA } from './phases/phase-a.ts';
 import { phaseB } from './phases/phase-b.ts';
 import { phaseC } from './phases/phase-c.ts';
+import type { Purse } from './purse.ts';
 import { extendEvaluations, questionsLeft } from './extend.ts';
 import { enter } from './programme.ts';
 import { orchestrator } from './tasks.ts';
@@ -26,6 +27,7 @@ const workflows = { A: phaseA, B: phaseB, C: phaseC };
 export async function climb(
   state: ProgrammeState,
   gatekeeper: Gatekeeper,
+  purse: Purse,
   phase: PhaseName,
   recipe: Recipe,
   round = 1,
@@ -35,7 +37,7 @@ export async function climb(
   const before = round === 1 ? 0 : state.phases.filter((attempt) => attempt.phase === phase).length;
   for (let tried = 1; ; tried += 1) {
     enter(state, `phase${phase}`);
-    const record = await runPhase(state, {
+    const record = await runPhase(state, purse, {
       phase,
       attempt: before + tried,
       recipe: attemptRecipe,
@@ -43,7 +45,8 @@ export async function climb(
       ...(round > 1 && { round: { number: round, try: tried, teacherStage: state.phases.length + 1 } }),
     });
     const fixesLeft = recipe.gates.maxFixes - tried + 1;
-    const { evidence, decision } = await settle(state, gatekeeper, record, { recipe, attemptRecipe, fixesLeft });
+    const held = { recipe, attemptRecipe, fixesLeft };
+    const { evidence, decision } = await settle(state, gatekeeper, purse, record, held);
     if (decision.choice === 'approve') return promote(state, record, decision);
     record.outcome = 'rejected';
     if (decision.choice === 'skip') return true;
@@ -55,19 +58,21 @@ export async function climb(
 
 type Attempt = Pick<PhaseInput, 'phase' | 'attempt' | 'recipe' | 'remedies' | 'round'>;
 
-async function runPhase(state: ProgrammeState, attempt: Attempt): Promise<PhaseAttempt> {
+async function runPhase(state: ProgrammeState, purse: Purse, attempt: Attempt): Promise<PhaseAttempt> {
   const { run, data, drafts, teacher } = state;
   if (!data || !drafts || !teacher) throw new Error('A phase needs data, drafts and teacher responses.');
   const child: (input: PhaseInput) => Promise<PhaseResult> = workflows[attempt.phase];
-  const result = await executeChild(child, {
-    workflowId: `${run}/phase${attempt.phase}-${attempt.attempt}`,
-    args: [{ ...attempt, run, adapter: state.promoted?.adapter ?? null, data, drafts, teacher }],
-    cancellationType: ChildWorkflowCancellationType.WAIT_CANCELLATION_COMPLETED,
-  });
+  const input = { ...attempt, run, adapter: state.promoted?.adapter ?? null, data, drafts, teacher };
+  const result = await purse.spend(
+    (budget) =>
+      executeChild(child, {
+        workflowId: `${run}/phase${attempt.phase}-${attempt.attempt}`,
+        args: [{ ...input, budget }],
+        cancellationType: ChildWorkflowCancellationType.WAIT_CANCELLATION_COMPLETED,
+      }),
+    ({ teacherUsd, teacherCalls, attempt: { gpuSeconds } }) => ({ teacherUsd, teacherCalls, gpuSeconds }),
+  );
   state.teacher = result.teacher;
-  state.spent.teacherUsd += result.teacherUsd;
-  state.spent.teacherCalls += result.teacherCalls;
-  state.spent.gpuSeconds += result.attempt.gpuSeconds;
   state.phases.push(result.attempt);
   return result.attempt;
 }
@@ -80,9 +85,14 @@ type Held = { recipe: Recipe; attemptRecipe: Recipe; fixesLeft: number };
  *
  * @returns false when the run stops here
  */
-export async function climbRounds(state: ProgrammeState, gatekeeper: Gatekeeper, recipe: Recipe): Promise<boolean> {
+export async function climbRounds(
+  state: ProgrammeState,
+  gatekeeper: Gatekeeper,
+  purse: Purse,
+  recipe: Recipe,
+): Promise<boolean> {
   for (let round = 1; ; round += 1) {
-    const goesOn = await climb(state, gatekeeper, 'C', recipe, round);
+    const goesOn = await climb(state, gatekeeper, purse, 'C', recipe, round);
     const passed = state.phases.at(-1)?.outcome === 'promoted';
     // A recipe of an older version has no rounds.
     if (!goesOn || !passed || !(round < recipe.phaseC.rounds)) return goesOn;
@@ -94,6 +104,7 @@ export async function climbRounds(state: ProgrammeState, gatekeeper: Gatekeeper,
 async function settle(
   state: ProgrammeState,
   gatekeeper: Gatekeeper,
+  purse: Purse,
   record: PhaseAttempt,
   { recipe, attemptRecipe, fixesLeft }: Held,
 ): Promise<{ evidence: GateEvidence; decision: Decision }> {
@@ -108,7 +119,7 @@ async function settle(
     if (decision.choice !== 'extend') return { evidence, decision };
     record.earlierEvidence = [...(record.earlierEvidence ?? []), evidence];
     const name = `${record.phase}${record.attempt}-extension-${extension + 1}`;
-    await extendEvaluations(state, record, recipe, evidence.extension?.items ?? left, name);
+    await extendEvaluations(state, purse, record, recipe, evidence.extension?.items ?? left, name);
   }
 }
 

@@ -3,6 +3,7 @@ import { joinDraftReports, joinSummaries } from '../domain/join-summaries.ts';
 import type { PhaseAttempt, ProgrammeState } from '../domain/programme.ts';
 import type { ArtefactRef, EvaluationMode, EvaluationSummary } from '../domain/records.ts';
 import { applyRemedies } from '../domain/remedies.ts';
+import type { Purse } from './purse.ts';
 import { gpuTasks, orchestrator } from './tasks.ts';
 
 /** Held-out questions that data.evaluationLimit left out and no extension has taken since. */
@@ -20,6 +21,7 @@ export function questionsLeft({ data }: ProgrammeState): number {
  */
 export async function extendEvaluations(
   state: ProgrammeState,
+  purse: Purse,
   record: PhaseAttempt,
   recipe: Recipe,
   items: number,
@@ -27,12 +29,9 @@ export async function extendEvaluations(
 ): Promise<void> {
   const { run, data, drafts } = state;
   if (!data || !drafts) throw new Error('An extension needs questions and drafts.');
-  const gpu = gpuTasks(recipe.reliability);
+  const gpu = gpuTasks(recipe.reliability, purse);
   const dataScope = { run, phase: 'data', attempt: 1 } as const;
   const draftScope = { run, phase: 'drafts', attempt: 1 } as const;
-  const spend = (gpuSeconds: number): void => {
-    state.spent.gpuSeconds += gpuSeconds;
-  };
 
   const questions = await orchestrator.extendEvaluation({
     scope: dataScope,
@@ -42,7 +41,6 @@ export async function extendEvaluations(
     name,
   });
   const drafted = await gpu.generateDrafts({ scope: draftScope, recipe, questions, adapter: null, name });
-  spend(drafted.gpuSeconds);
 
   const extend = async (before: EvaluationSummary, of: PhaseAttempt | null): Promise<EvaluationSummary> => {
     const mode = before.name.split('/')[1] as EvaluationMode;
@@ -56,7 +54,6 @@ export async function extendEvaluations(
       drafts: mode === 'direct' ? null : drafted.drafts,
       adapter: of?.adapter ?? null,
     });
-    spend(gpuSeconds);
     if (of) of.gpuSeconds += gpuSeconds;
     const parts: ArtefactRef[] = [before.items, summary.items];
     const joined = await orchestrator.joinRows({ scope, name: `${before.name.replace('/', '-')}-${name}`, parts });

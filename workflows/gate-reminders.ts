@@ -1,5 +1,6 @@
 import { condition, log, workflowInfo } from '@temporalio/workflow';
 import type { Recipe } from '../config/recipe.ts';
+import type { BudgetState } from '../domain/budget.ts';
 import type { GateNotice } from '../domain/gate-notice.ts';
 import type { GateEvidence } from '../domain/gate-types.ts';
 import { rootMessage } from './failure.ts';
@@ -36,14 +37,40 @@ export async function waitWithReminders(
 }
 
 function noticeOf(
-  { gate, attempt, verdict, digest, options, recommendation }: GateEvidence,
+  { gate, attempt, verdict, digest, options, recommendation, budget }: GateEvidence,
   waitingSince: string,
   kind: GateNotice['kind'],
   reminder: number,
 ): GateNotice {
   const { workflowId: run } = workflowInfo();
   const recommended = recommendation.choice;
-  return { run, gate, attempt, verdict, evidence: digest, options, recommended, waitingSince, reminder, kind };
+  const money = budget && { budget: { spentUsd: budget.spentUsd, capUsd: budget.capUsd } };
+  return {
+    run,
+    gate,
+    attempt,
+    verdict,
+    evidence: digest,
+    options,
+    recommended,
+    waitingSince,
+    reminder,
+    kind,
+    ...money,
+  };
+}
+
+/** The budget's warning, where a gate's notices go. Nothing waits for it. */
+export function tellWarning(
+  webhook: NonNullable<Gates['webhook']>,
+  { at, spentUsd, capUsd }: BudgetState['warnings'][number],
+  number: number,
+): void {
+  const { workflowId: run } = workflowInfo();
+  post(webhook, {
+    ...{ run, gate: 'budget', attempt: number, verdict: 'inconclusive', evidence: '', options: [], recommended: null },
+    ...{ waitingSince: at, reminder: 0, kind: 'warning', budget: { spentUsd, capUsd } },
+  });
 }
 
 /** Behind the gate's back: a receiver that is away costs a line in the log, not the decision. */

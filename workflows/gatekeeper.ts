@@ -32,9 +32,7 @@ export function createGatekeeper(state: ProgrammeState): Gatekeeper {
     return decision;
   };
 
-  const seen = (): GateEvidence[] =>
-    state.phases.flatMap(({ evidence, earlierEvidence = [] }) => [...earlierEvidence, ...(evidence ? [evidence] : [])]);
-  const rule = (input: DecisionInput, source: Decision['source']): Decision => judge(open, input, source, seen());
+  const rule = (input: DecisionInput, source: Decision['source']): Decision => judge(open, input, source, seen(state));
 
   setHandler(decideSignal, (raw) => {
     const parsed = parseDecision(raw);
@@ -56,7 +54,7 @@ export function createGatekeeper(state: ProgrammeState): Gatekeeper {
   setHandler(gatesQuery, () => ({
     open,
     waitingSince,
-    history: seen(),
+    history: seen(state),
     decisions: state.decisions,
   }));
 
@@ -78,6 +76,12 @@ export function createGatekeeper(state: ProgrammeState): Gatekeeper {
     },
   };
 }
+
+/** All evidence that the run had, that of the budget gate last. */
+const seen = ({ phases, budget }: ProgrammeState): GateEvidence[] => [
+  ...phases.flatMap(({ evidence, earlierEvidence = [] }) => [...earlierEvidence, ...(evidence ? [evidence] : [])]),
+  ...(budget?.reached ?? []),
+];
 
 /** Holds a decision against the open gate and stamps it. */
 function judge(

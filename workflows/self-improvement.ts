@@ -3,11 +3,14 @@ import type { Recipe } from '../config/recipe.ts';
 import type { ProgrammeState, RunStart } from '../domain/programme.ts';
 import type { ArtefactRef } from '../domain/records.ts';
 import { climb, climbRounds } from './climb.ts';
+import type { Gatekeeper } from './gatekeeper.ts';
 import { createGatekeeper } from './gatekeeper.ts';
 import { rootMessage } from './failure.ts';
 import { searchAttributes } from './messages.ts';
 import { teacherAttempts } from './phases/phase-b.ts';
 import { adoptOlderRun, adoptRecipe, createProgramme, enter } from './programme.ts';
+import { isBudgetStop, runPurse } from './purse.ts';
+import type { Purse } from './purse.ts';
 import { apiTasks, gpuTasks, orchestrator } from './tasks.ts';
 
 /** What a finished run answers; the whole state is in `state.json` and in the `status` query. */
@@ -15,26 +18,36 @@ export type Outcome = Pick<ProgrammeState, 'run' | 'stage' | 'promoted' | 'concl
 
 /**
  * Self-improvement on yes/no questions: drafts → teacher → Phase A → gate → Phase B → gate → Phase C → gate → report.
- * Completes as `done` or `stopped` (a gate's `abort`); cancelled and failed runs keep their state and report too.
+ * Completes as `done` or `stopped` (a gate's `abort`, the budget gate's `stop`); cancelled and failed runs keep their state and report too.
  */
 export async function selfImprovement(start: RunStart): Promise<Outcome> {
   const state = createProgramme(start);
   const gatekeeper = createGatekeeper(state);
   try {
-    const recipe = await resolve(state, start);
-    if (!state.drafts) await collect(state, recipe);
-    const phases = (['A', 'B', 'C'] as const).filter((phase) => !start.from || `phase${phase}` >= start.from.at);
-    for (const phase of phases) {
-      const goesOn =
-        phase === 'C' ? await climbRounds(state, gatekeeper, recipe) : await climb(state, gatekeeper, phase, recipe);
-      await orchestrator.saveState({ state });
-      if (!goesOn) return await finish(state, 'stopped');
-    }
-    return await finish(state, 'done');
+    return await climbAll(state, gatekeeper, start).catch((error: unknown) => {
+      if (isBudgetStop(error)) return finish(state, 'stopped');
+      throw error;
+    });
   } catch (error) {
     await CancellationScope.nonCancellable(() => keep(state, error));
     throw error;
   }
+}
+
+async function climbAll(state: ProgrammeState, gatekeeper: Gatekeeper, start: RunStart): Promise<Outcome> {
+  const recipe = await resolve(state, start);
+  const purse = runPurse(state, recipe, gatekeeper);
+  if (!state.drafts) await collect(state, purse, recipe);
+  const phases = (['A', 'B', 'C'] as const).filter((phase) => !start.from || `phase${phase}` >= start.from.at);
+  for (const phase of phases) {
+    const goesOn =
+      phase === 'C'
+        ? await climbRounds(state, gatekeeper, purse, recipe)
+        : await climb(state, gatekeeper, purse, phase, recipe);
+    await orchestrator.saveState({ state });
+    if (!goesOn) return await finish(state, 'stopped');
+  }
+  return await finish(state, 'done');
 }
 
 async function resolve(state: ProgrammeState, start: RunStart): Promise<Recipe> {
@@ -45,9 +58,9 @@ async function resolve(state: ProgrammeState, start: RunStart): Promise<Recipe> 
 }
 
 /** Everything that comes before the first phase: questions, drafts of the bare base, teacher responses. */
-export async function collect(state: ProgrammeState, recipe: Recipe): Promise<void> {
+export async function collect(state: ProgrammeState, purse: Purse, recipe: Recipe): Promise<void> {
   const { run } = state;
-  const gpu = gpuTasks(recipe.reliability);
+  const gpu = gpuTasks(recipe.reliability, purse);
 
   enter(state, 'data');
   const data = await orchestrator.prepareData({ scope: { run, phase: 'data', attempt: 1 }, recipe });
@@ -55,11 +68,8 @@ export async function collect(state: ProgrammeState, recipe: Recipe): Promise<vo
 
   enter(state, 'drafts');
   const scope = { run, phase: 'drafts', attempt: 1 } as const;
-  const draft = async (name: 'train' | 'evaluation', questions: ArtefactRef) => {
-    const drafted = await gpu.generateDrafts({ scope, recipe, questions, adapter: null, name });
-    state.spent.gpuSeconds += drafted.gpuSeconds;
-    return drafted;
-  };
+  const draft = (name: 'train' | 'evaluation', questions: ArtefactRef) =>
+    gpu.generateDrafts({ scope, recipe, questions, adapter: null, name });
   const train = await draft('train', data.train);
   const evaluation = await draft('evaluation', data.evaluation);
   state.drafts = {
@@ -78,11 +88,10 @@ export async function collect(state: ProgrammeState, recipe: Recipe): Promise<vo
     adapter: null,
   });
   state.baseEvaluation = base.summary;
-  state.spent.gpuSeconds += base.gpuSeconds;
 
   enter(state, 'teacher');
   const attempts = teacherAttempts(recipe);
-  const asked = await apiTasks(recipe.reliability).askTeacher({
+  const asked = await apiTasks(recipe.reliability, purse).askTeacher({
     scope: { run, phase: 'teacher', attempt: 1 },
     recipe,
     questions: data.train,
@@ -90,8 +99,6 @@ export async function collect(state: ProgrammeState, recipe: Recipe): Promise<vo
     attempts,
   });
   state.teacher = { responses: asked.responses, attempts, name: asked.teacher, report: asked.report };
-  state.spent.teacherUsd += asked.costUsd;
-  state.spent.teacherCalls += asked.calls;
   await orchestrator.saveState({ state });
 }
 

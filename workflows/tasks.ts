@@ -9,6 +9,8 @@ import type { ApiActivities, GpuActivities, OrchestratorActivities } from '../ac
 import type { Recipe } from '../config/recipe.ts';
 import { failures, infrastructureFailures, permanentFailures } from '../domain/failures.ts';
 import type { FailureType } from '../domain/failures.ts';
+import type { BudgetRoom, Spent } from '../domain/budget.ts';
+import type { Purse } from './purse.ts';
 
 type Reliability = Recipe['reliability'];
 type Activity<I, O> = (input: I) => Promise<O>;
@@ -42,6 +44,17 @@ function bounded<I, O>(activity: Activity<I, O>, reliability: Reliability): Acti
   };
 }
 
+/** The same for an activity that costs something: told what room the purse has, and counted there. */
+const paid =
+  <I extends { budget?: BudgetRoom }, O>(
+    activity: Activity<I, O>,
+    reliability: Reliability,
+    purse: Purse,
+    costOf: (result: O) => Partial<Spent>,
+  ): Activity<I, O> =>
+  (input) =>
+    purse.spend((budget) => bounded(activity, reliability)({ ...input, budget }), costOf);
+
 /** Work that needs no GPU and no paid call. Usable before a recipe is known. */
 export const orchestrator = proxyActivities<OrchestratorActivities>({
   taskQueue: 'ratchet',
@@ -69,7 +82,7 @@ export const notifications = proxyActivities<Pick<OrchestratorActivities, 'notif
 });
 
 /** Work on a GPU host. A cancelled activity is waited for: it stops its trainer and keeps what was checkpointed. */
-export function gpuTasks(reliability: Reliability): GpuActivities {
+export function gpuTasks(reliability: Reliability, purse: Purse): GpuActivities {
   const gpu = proxyActivities<GpuActivities>({
     taskQueue: 'ratchet-gpu',
     startToCloseTimeout: '7 days',
@@ -77,16 +90,18 @@ export function gpuTasks(reliability: Reliability): GpuActivities {
     cancellationType: ActivityCancellationType.WAIT_CANCELLATION_COMPLETED,
     retry,
   });
+  const timed = <I extends { budget?: BudgetRoom }, O extends { gpuSeconds: number }>(activity: Activity<I, O>) =>
+    paid(activity, reliability, purse, ({ gpuSeconds }) => ({ gpuSeconds }));
   return {
-    generateDrafts: bounded(gpu.generateDrafts, reliability),
-    evaluate: bounded(gpu.evaluate, reliability),
-    trainSft: bounded(gpu.trainSft, reliability),
-    trainDpo: bounded(gpu.trainDpo, reliability),
+    generateDrafts: timed(gpu.generateDrafts),
+    evaluate: timed(gpu.evaluate),
+    trainSft: timed(gpu.trainSft),
+    trainDpo: timed(gpu.trainDpo),
   };
 }
 
 /** Paid calls; what was answered before a loss is in the store and is not paid again. */
-export function apiTasks(reliability: Reliability): ApiActivities {
+export function apiTasks(reliability: Reliability, purse: Purse): ApiActivities {
   const api = proxyActivities<ApiActivities>({
     taskQueue: 'ratchet-api',
     startToCloseTimeout: '2 days',
@@ -94,5 +109,10 @@ export function apiTasks(reliability: Reliability): ApiActivities {
     cancellationType: ActivityCancellationType.WAIT_CANCELLATION_COMPLETED,
     retry,
   });
-  return { askTeacher: bounded(api.askTeacher, reliability) };
+  return {
+    askTeacher: paid(api.askTeacher, reliability, purse, ({ costUsd, calls }) => ({
+      teacherUsd: costUsd,
+      teacherCalls: calls,
+    })),
+  };
 }

@@ -5,6 +5,7 @@ import { join } from 'node:path';
 import type { Recipe } from '../../config/recipe.ts';
 import type { GenerateJob } from '../../config/trainer-job.ts';
 import { canonicalJson } from '../../domain/canonical.ts';
+import type { BudgetRoom } from '../../domain/budget.ts';
 import type { ArtefactRef, Generated } from '../../domain/records.ts';
 import type { Scope } from '../contract.ts';
 import { cachedFolder } from '../store/folders.ts';
@@ -14,6 +15,7 @@ import { scopeFolder } from '../training/gpu-deps.ts';
 import type { GpuDeps } from '../training/gpu-deps.ts';
 import { failureOfJob } from '../training/job-failure.ts';
 import { baseOf, distributedOf } from '../training/jobs.ts';
+import { openMeter } from './generation-meter.ts';
 import { runJob } from '../training/run-job.ts';
 import { failureOfStop, supervise } from '../training/supervision.ts';
 import type { Supervision } from '../training/supervision.ts';
@@ -22,6 +24,8 @@ export type Prompt = { id: string; prompt: string };
 
 export type GenerationTask = {
   scope: Scope;
+  /** Of the activity's input. */
+  budget: BudgetRoom | undefined;
   recipe: Recipe;
   /** What people see while it runs. */
   label: string;
@@ -63,8 +67,11 @@ export async function generate(
 ): Promise<{ outputs: Generated[]; gpuSeconds: number }> {
   const supervision = supervise('generate', task.label, deps.notice);
   const log = deps.log.child({ run: task.scope.run, phase: task.scope.phase, attempt: task.scope.attempt });
+  const digest = generationDigest(task);
   try {
-    const folder = join(scopeFolder(deps, task.scope), `generation-${generationDigest(task)}`);
+    const meter = await openMeter(deps, task, digest, supervision);
+    meter.demandRoom();
+    const folder = join(scopeFolder(deps, task.scope), `generation-${digest}`);
     await mkdir(folder, { recursive: true });
     const job = await generateJob(deps, task, folder);
     await writeWhole(job.promptsFile, promptLines(task));
@@ -73,20 +80,24 @@ export async function generate(
     const socket = await deps.trainer.socket();
     const early = supervision.reason();
     if (early !== null) throw failureOfStop(early, null);
-    const outcome = await runJob(socket, jobFile, {
-      onEvent: (event) => {
-        if (event.event === 'generated') reportTo(supervision, event);
-        else if (event.event === 'warning') log.warn(`trainer: ${event.message}`, { code: event.code });
-      },
-      ...{ stop: supervision.stop, kill: supervision.kill, graceMs: deps.graceMs },
-      stallMs: task.recipe.reliability.stallSeconds * 1000,
+    return await meter.during(async () => {
+      const outcome = await runJob(socket, jobFile, {
+        onEvent: (event) => {
+          meter.seen(event);
+          if (event.event === 'generated') reportTo(supervision, event);
+          else if (event.event === 'warning') log.warn(`trainer: ${event.message}`, { code: event.code });
+        },
+        ...{ stop: supervision.stop, kill: supervision.kill, graceMs: deps.graceMs },
+        stallMs: task.recipe.reliability.stallSeconds * 1000,
+      });
+      const gpuSeconds = meter.gpuSeconds();
+      const reason = supervision.reason();
+      if (outcome.code !== 0) throw reason === null ? failureOfJob(outcome, []) : failureOfStop(reason, null);
+      const outputs = await readOutputs(job.outputFile);
+      log.info(`generated ${outputs.length} texts: ${task.label}`, { seconds: outcome.seconds });
+      if (!deps.keepWork) await rm(folder, { recursive: true, force: true });
+      return { outputs, gpuSeconds };
     });
-    const reason = supervision.reason();
-    if (outcome.code !== 0) throw reason === null ? failureOfJob(outcome, []) : failureOfStop(reason, null);
-    const outputs = await readOutputs(job.outputFile);
-    log.info(`generated ${outputs.length} texts: ${task.label}`, { seconds: outcome.seconds });
-    if (!deps.keepWork) await rm(folder, { recursive: true, force: true });
-    return { outputs, gpuSeconds: outcome.seconds };
   } finally {
     supervision.finish();
   }

@@ -42,12 +42,13 @@ export function createGenerationActivities(deps: GpuDeps): Pick<GpuActivities, '
   }
 
   return {
-    generateDrafts: async ({ scope, recipe, questions, adapter, name }) => {
+    generateDrafts: async ({ scope, budget, recipe, questions, adapter, name }) => {
       const asked = await store.rows<Question>(questions);
       const { draft: template } = resolveTemplates(recipe.templates);
       const prompts = asked.map(({ id, question }) => ({ id, prompt: fillTemplate(template, { question }) }));
       const task = {
         scope,
+        budget,
         recipe,
         label: `drafts ${name}`,
         prompts,
@@ -59,13 +60,13 @@ export function createGenerationActivities(deps: GpuDeps): Pick<GpuActivities, '
       return { drafts: ref, report: draftReport(rows, asked), gpuSeconds };
     },
 
-    evaluate: async ({ scope, recipe, name, mode, questions, drafts, adapter }) => {
+    evaluate: async ({ scope, budget, recipe, name, mode, questions, drafts, adapter }) => {
       const asked = await store.rows<Question>(questions);
       const templates = resolveTemplates(recipe.templates);
       const drafted = drafts && (await store.rows<Draft>(drafts));
       const prompts = evaluationPrompts(mode, asked, drafted, templates, recipe.seed);
       const settings = mode === 'direct' ? directSettings(recipe.evaluation) : recipe.evaluation;
-      const task = { scope, recipe, label: name, prompts, adapter, settings, stop: evaluationStops(mode) };
+      const task = { scope, budget, recipe, label: name, prompts, adapter, settings, stop: evaluationStops(mode) };
       const { rows, ref, gpuSeconds } = await rowsOf<EvaluatedItem>(task, `evaluation-${name}`, (outputs) =>
         evaluateItems(mode, asked, outputs),
       );

@@ -1,5 +1,6 @@
 import type { Recipe } from '../../config/recipe.ts';
 import type { ProgrammeState } from '../../domain/programme.ts';
+import { warningLines } from './budget-words.ts';
 import type { CostRow, Costs } from './report-data.ts';
 
 const phaseNames = ['A', 'B', 'C'] as const;
@@ -14,7 +15,7 @@ export function costsOf(state: ProgrammeState, recipe: Recipe | null, now: Date)
     plannedHours: recipe?.plan.hours[phase] ?? null,
   }));
   const inPhases = phaseRows.reduce((sum, row) => sum + row.gpuSeconds, 0);
-  const { gpuSeconds, teacherUsd, teacherCalls } = state.spent;
+  const { gpuSeconds, teacherUsd, teacherCalls, judgeUsd = null } = state.spent;
   const gpuHourUsd = recipe?.budget.gpuHourUsd ?? 0;
   const end = state.finishedAt === null ? now.getTime() : Date.parse(state.finishedAt);
   return {
@@ -27,8 +28,11 @@ export function costsOf(state: ProgrammeState, recipe: Recipe | null, now: Date)
     gpuUsd: (gpuSeconds / 3600) * gpuHourUsd,
     teacherUsd,
     teacherCalls,
+    judgeUsd,
     plannedTeacherUsd: recipe?.plan.teacherUsd ?? null,
-    capUsd: recipe?.budget.capUsd ?? null,
+    capUsd: state.budget?.capUsd ?? recipe?.budget.capUsd ?? null,
+    recipeCapUsd: recipe?.budget.capUsd ?? null,
+    warnings: warningLines(state),
     estimate: state.estimate,
     elapsedSeconds: Math.max(0, (end - Date.parse(state.startedAt)) / 1000),
   };

@@ -1,4 +1,5 @@
 import { Recipe } from '../../config/recipe.ts';
+import type { GateEvidence } from '../../domain/gate-types.ts';
 import type { PhaseAttempt, ProgrammeState } from '../../domain/programme.ts';
 import type { ArtefactRef, EvaluationSummary } from '../../domain/records.ts';
 import { costsOf } from './collect-costs.ts';
@@ -138,13 +139,16 @@ function majorityShare(state: ProgrammeState): number | null {
 }
 
 function gateReports(state: ProgrammeState): GateReport[] {
-  return state.phases.flatMap(({ evidence, outcome }) => {
-    if (evidence === null) return [];
+  const report = (evidence: GateEvidence, outcome: GateReport['outcome']): GateReport => {
     const decisions = state.decisions.filter(
       (decision) => decision.gate === evidence.gate && decision.attempt === evidence.attempt,
     );
-    return [{ evidence, decisions, outcome }];
-  });
+    return { evidence, decisions, outcome };
+  };
+  return [
+    ...state.phases.flatMap(({ evidence, outcome }) => (evidence === null ? [] : [report(evidence, outcome)])),
+    ...(state.budget?.reached ?? []).map((evidence) => report(evidence, 'pending')),
+  ];
 }
 
 function dataOf(state: ProgrammeState): ReportData['data'] {

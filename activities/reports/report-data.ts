@@ -2,7 +2,6 @@ import type { Decision, GateEvidence, GateName, Remedies, RoundName } from '../.
 import type { RunLedger } from '../../domain/ledger.ts';
 import type { PhaseAttempt, ProgrammeState, Stage } from '../../domain/programme.ts';
 import type { Answer, ArtefactRef, DataReport, EvaluationMode, PhaseName } from '../../domain/records.ts';
-import type { CostEstimate } from '../contract.ts';
 import type { TrainingCurve } from './training-curve.ts';
 
 /** A proportion with its 95 % Wilson interval, all fractions. */
@@ -77,9 +76,15 @@ export type Costs = {
   gpuUsd: number;
   teacherUsd: number;
   teacherCalls: number;
+  /** Null where nothing was paid to a judge. */
+  judgeUsd: number | null;
   plannedTeacherUsd: number | null;
+  /** As it stands, and as the recipe had it. */
   capUsd: number | null;
-  estimate: Pick<CostEstimate, 'teacherUsd' | 'gpuHours' | 'totalUsd'> | null;
+  recipeCapUsd: number | null;
+  /** Each time that spending came near the cap of that time. */
+  warnings: string[];
+  estimate: ProgrammeState['estimate'];
   /** Wall clock from start to end, or to the writing of the report. */
   elapsedSeconds: number;
 };

@@ -24,6 +24,8 @@ export type Stage = {
   price: TokenPrice;
   maxTokens: number;
   ledger: Ledger;
+  /** Told what a call without an answer may have cost. */
+  unanswered: (usd: number) => void;
   journal: Journal;
   /** Scope that pays, as in {@link StoredResponse.paidBy}. */
   payer: string;
@@ -78,7 +80,10 @@ export async function ask(
       return reuse(stage, request, kept);
     }
     // Of what may have been generated, the most that it can cost counts: the cap holds whatever the bill says.
-    if (read.fault.kind === 'transient' && read.fault.perhapsPaid) paidUsd = worstUsd;
+    if (read.fault.kind === 'transient' && read.fault.perhapsPaid) {
+      paidUsd = worstUsd;
+      stage.unanswered(worstUsd);
+    }
     return { fault: read.fault, order: called.order };
   } finally {
     ledger.settle(worstUsd, paidUsd);

@@ -1,3 +1,4 @@
+import { toleranceUsd } from '../../domain/budget.ts';
 import { failure } from '../failure.ts';
 
 /**
@@ -9,12 +10,11 @@ export type Ledger = {
   reserve(worstUsd: number): Promise<void>;
   settle(worstUsd: number, paidUsd: number): void;
   readonly spentUsd: number;
+  /** Of the calls in flight. */
+  readonly reservedUsd: number;
 };
 
-/** Sums of many small amounts drift; a cap is kept to a millionth of a cent. */
-const toleranceUsd = 1e-8;
-
-/** @param spentUsd what the run has spent before */
+/** @param spentUsd what the run has spent before, on anything */
 export function createLedger(capUsd: number, spentUsd: number): Ledger {
   let spent = spentUsd;
   let reserved = 0;
@@ -28,7 +28,7 @@ export function createLedger(capUsd: number, spentUsd: number): Ledger {
         if (inFlight === 0) {
           throw failure(
             'BudgetExceeded',
-            `budget.capUsd: $${spent.toFixed(4)} of $${capUsd.toFixed(4)} are spent, and the next call may cost $${worstUsd.toFixed(4)}. What was answered is kept. Fix: raise budget.capUsd and start again; answered calls are not paid twice`,
+            `budget.capUsd: $${spent.toFixed(4)} of $${capUsd.toFixed(4)} are spent, and the next call may cost $${worstUsd.toFixed(4)}. What was answered is kept and is not paid twice. Fix: raise the cap at the budget gate`,
           );
         }
         await settled.promise;
@@ -45,6 +45,9 @@ export function createLedger(capUsd: number, spentUsd: number): Ledger {
     },
     get spentUsd() {
       return spent;
+    },
+    get reservedUsd() {
+      return reserved;
     },
   };
 }

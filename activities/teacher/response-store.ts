@@ -17,7 +17,13 @@ const Completion = z.object({
       }),
     )
     .min(1),
-  usage: z.object({ prompt_tokens: z.number(), completion_tokens: z.number() }).nullish(),
+  usage: z
+    .object({
+      prompt_tokens: z.number(),
+      completion_tokens: z.number(),
+      prompt_tokens_details: z.object({ cached_tokens: z.number().nullish() }).nullish(),
+    })
+    .nullish(),
 });
 
 /** A response as it lies in S3 under `teacher/<request digest>.json`; written before it is used. */
@@ -27,6 +33,7 @@ export const StoredResponse = z.object({
   refusal: z.string().nullable(),
   finish: z.string(),
   inputTokens: z.number(),
+  cachedInputTokens: z.number().optional().describe('Of inputTokens; absent = none, or the server does not tell.'),
   outputTokens: z.number(),
   costUsd: z.number(),
   paidBy: z.string().describe('Scope that paid for it (`run/teacher-1`); every other use is free.'),
@@ -52,6 +59,7 @@ export function readCompletion(
   const { model, choices, usage } = parsed.data;
   const choice = choices[0];
   const input = usage?.prompt_tokens ?? most.input;
+  const cachedInput = usage?.prompt_tokens_details?.cached_tokens ?? undefined;
   const output = usage?.completion_tokens ?? most.output;
   return {
     kind: 'completion',
@@ -61,8 +69,9 @@ export function readCompletion(
       refusal: choice?.message.refusal ?? (choice?.finish_reason === 'content_filter' ? 'content filter' : null),
       finish: choice?.finish_reason ?? 'stop',
       inputTokens: input,
+      ...(cachedInput !== undefined && { cachedInputTokens: cachedInput }),
       outputTokens: output,
-      costUsd: costUsd({ input, output }, price),
+      costUsd: costUsd({ input, cachedInput, output }, price),
     },
   };
 }

@@ -102,8 +102,9 @@ export async function accounted<T>(account: Account, attempt: () => Promise<T>):
 }
 
 /** Null where nothing follows: the training was cancelled, or failed for good. */
-function lossKindOf(error: unknown, reason: StopReason | null): LossKind | null {
+function lossKindOf(error: unknown, reason: StopReason | null): LossKind | 'budget' | null {
   const type = failureType(error);
+  if (type === 'BudgetExceeded') return 'budget';
   if (type === 'GpuLost') return reason === 'notice' ? 'notice' : 'host-lost';
   if (type === 'LeaseLost') return 'lease-lost';
   if (type === 'OutOfMemory') return 'out-of-memory';

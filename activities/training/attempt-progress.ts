@@ -1,6 +1,6 @@
 import { z } from 'zod';
 import { lossKinds } from '../../domain/ledger.ts';
-import type { AttemptTimes, LossKind } from '../../domain/ledger.ts';
+import type { AttemptTimes } from '../../domain/ledger.ts';
 import { inParallel } from '../store/parallel.ts';
 import type { Store } from '../store/store.ts';
 
@@ -18,7 +18,11 @@ const AttemptProgress = z.object({
   firstStepAt: time,
   lastStepAt: time,
   aliveAt: time,
-  ended: z.enum(lossKinds).nullable().default(null).describe('Why it ended early, where it could still say so.'),
+  ended: z
+    .enum([...lossKinds, 'budget'])
+    .nullable()
+    .default(null)
+    .describe('Why it ended early, where it could still say so.'),
   heard: z
     .object({ epoch: z.int(), reached: z.int(), aliveAt: z.number() })
     .nullable()
@@ -42,7 +46,7 @@ export type TrackedAttempt = {
   /** The trainer said something; a number is a step that it has done. */
   seen: (step: number | null) => void;
   /** Writes the last state; resolves when it is there, or could not be. */
-  finish: (ended: LossKind | null) => Promise<void>;
+  finish: (ended: AttemptTimes['ended']) => Promise<void>;
 };
 
 /** Writes the progress of the current attempt, at most every 2 s and never two writes at once. */
@@ -115,6 +119,14 @@ export async function readAttempts(store: Store, prefix: string, current: Tracke
 }
 
 type Written = { epoch: number } & AttemptProgress;
+
+/** GPU-seconds of all attempts so far. */
+export async function gpuSecondsSoFar(store: Store, prefix: string): Promise<number> {
+  const keys = await store.objects.list(folder(prefix));
+  const read = async (key: string) =>
+    AttemptProgress.safeParse((await store.getJson(key))?.value).data?.gpuSeconds ?? 0;
+  return (await inParallel(keys, READS_AT_ONCE, read)).reduce((sum, seconds) => sum + seconds, 0);
+}
 
 /** Joins what attempts wrote with what Temporal had heard of them. */
 function withCurrent(earlier: readonly Written[], current: TrackedAttempt): AccountedEpoch[] {

@@ -11,6 +11,7 @@ import type { Account } from './account.ts';
 import { keepFinished } from './finished.ts';
 import type { Finished } from './finished.ts';
 import type { GpuDeps } from './gpu-deps.ts';
+import type { GpuMeter } from './gpu-meter.ts';
 import { endWithin, trackPace } from './grace.ts';
 import type { Pace } from './grace.ts';
 import { adapterIn, attemptFolder, checkpointsIn, findResumable, outputsIn } from './resume.ts';
@@ -31,6 +32,7 @@ export type AttemptOptions = {
   supervision: Supervision;
   stallMs: number;
   account: Account;
+  meter: GpuMeter;
   /** Newest checkpoints that stay in S3, beside the best. */
   keepCheckpoints: number;
   /** Between two looks at whether the lease is still held. */
@@ -90,6 +92,7 @@ export async function runAttempt(deps: GpuDeps, options: AttemptOptions): Promis
     );
     return { ...ended, finished };
   } finally {
+    options.meter.end();
     stopWatching();
   }
 }
@@ -151,6 +154,7 @@ function followEvents(options: AttemptOptions & { metrics: MetricsRow[]; queue: 
   const onEvent = (event: TrainerEvent): void => {
     account.seen(event.event === 'step' ? event.step : null);
     options.pace.seen(event);
+    options.meter.seen(event);
     if (event.event === 'started') {
       supervision.report({ done: event.resumedStep ?? 0, total: event.totalSteps ?? 0 });
       log.info('trainer started', {

@@ -27,6 +27,9 @@ export function distributedOf(recipe: Recipe): Pick<TrainerJob, 'distributed'> {
   return distributed.processes > 1 || distributed.allowOtherWorldSize ? { distributed } : {};
 }
 
+/** GPUs that a job of the recipe keeps busy. */
+export const gpusOf = (recipe: Recipe): number => distributedOf(recipe).distributed?.processes ?? 1;
+
 type Settings = z.infer<typeof Sft> | z.infer<typeof PhaseB> | z.infer<typeof PhaseC>;
 
 function optimisationOf(settings: Settings, microBatch: MicroBatch) {

@@ -1,4 +1,5 @@
 import { CancelledFailure, Context } from '@temporalio/activity';
+import type { BudgetNews } from '../../domain/budget.ts';
 import type { TrainerProgress } from '../contract.ts';
 import { failure } from '../failure.ts';
 
@@ -7,7 +8,10 @@ import { failure } from '../failure.ts';
  * attempt has taken over; abandoned = Temporal no longer waits for this attempt, as after an outage longer than the
  * heartbeat timeout. Whether another attempt goes on is for the lease to say: until it does, what was done is saved.
  */
-export type StopReason = 'cancelled' | 'notice' | 'lease-lost' | 'abandoned';
+export type StopReason = 'cancelled' | 'notice' | 'lease-lost' | 'abandoned' | AtCap;
+
+/** The cap of the run is reached; `news` is what the budget gate is told, of the moment at which it is asked. */
+export type AtCap = { capUsd: number; news: () => BudgetNews };
 
 /** The live side of a GPU activity: heartbeats out, reasons to stop in. */
 export type Supervision = {
@@ -91,6 +95,10 @@ export function failureOfStop(reason: StopReason, kept: Kept, skippedSave: strin
   const details = [{ kept }];
   if (reason === 'cancelled') return new CancelledFailure(`cancelled; ${where}`, details);
   if (reason === 'lease-lost') return failure('LeaseLost', `another attempt has taken over; ${where}`, { details });
+  if (typeof reason === 'object') {
+    const message = `budget.capUsd: the next stretch of GPU time does not fit under the cap of $${reason.capUsd.toFixed(2)}; ${where}. Fix: raise the cap at the budget gate; it goes on from there`;
+    return failure('BudgetExceeded', message, { details: [{ kept, budget: reason.news() }] });
+  }
   if (reason === 'abandoned')
     return failure('GpuLost', `Temporal no longer waits for this attempt; ${where}`, { details });
   const skipped = skippedSave === null ? '' : `${skippedSave}; `;

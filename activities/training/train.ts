@@ -6,6 +6,7 @@ import type { Recipe } from '../../config/recipe.ts';
 import { Reliability } from '../../config/reliability.ts';
 import type { DpoJob, SftJob } from '../../config/trainer-job.ts';
 import { canonicalJson } from '../../domain/canonical.ts';
+import type { BudgetRoom } from '../../domain/budget.ts';
 import { lossKinds } from '../../domain/ledger.ts';
 import { finishTraining } from '../checkpoints/checkpoints.ts';
 import { openLease, readLease } from '../checkpoints/lease.ts';
@@ -22,19 +23,24 @@ import { runAttempt } from './attempt.ts';
 import type { AttemptEnd } from './attempt.ts';
 import { accounted, openAccount } from './account.ts';
 import type { Account } from './account.ts';
+import { gpuSecondsSoFar } from './attempt-progress.ts';
 import { findFinished } from './finished.ts';
 import type { Finished } from './finished.ts';
 import { processName, scopeFolder, scopePrefix } from './gpu-deps.ts';
 import type { GpuDeps } from './gpu-deps.ts';
 import { watchHost } from './host-notice.ts';
+import { createGpuMeter } from './gpu-meter.ts';
+import type { GpuMeter } from './gpu-meter.ts';
 import { failureOfJob } from './job-failure.ts';
-import { distributedOf, halved } from './jobs.ts';
+import { gpusOf, halved } from './jobs.ts';
 import type { MicroBatch, Place } from './jobs.ts';
 import { failureOfStop, supervise } from './supervision.ts';
 import type { Kept, Supervision } from './supervision.ts';
 
 export type Training = {
   scope: Scope;
+  /** Of the activity's input. */
+  budget: BudgetRoom | undefined;
   recipe: Recipe;
   kind: 'sft' | 'dpo';
   label: string;
@@ -42,6 +48,8 @@ export type Training = {
   identity: unknown;
   /** Rows per micro-batch of the recipe. */
   batchSize: number;
+  /** Optimizer steps between checkpoints. */
+  everySteps: number;
   /** Fetches the inputs; returns how to make the job of an attempt. */
   prepare: () => Promise<(place: Place, microBatch: MicroBatch) => SftJob | DpoJob>;
 };
@@ -52,7 +60,7 @@ export type Training = {
  *
  * @throws CancelledFailure with what was kept; InvalidJob, PreflightRefused, BaseMismatch, Diverged (permanent);
  *   OutOfMemory (the next attempt takes half the micro-batch), DiskFull, TrainerFailed, TrainerStalled,
- *   StorageUnavailable (retryable); GpuLost, LeaseLost (preemption)
+ *   StorageUnavailable (retryable); GpuLost, LeaseLost (preemption); BudgetExceeded, before it or with a checkpoint
  */
 export async function train(deps: GpuDeps, training: Training): Promise<TrainingResult> {
   const { scope, label } = training;
@@ -70,6 +78,7 @@ export async function train(deps: GpuDeps, training: Training): Promise<Training
     ...{ onNotice: deps.giveNotice, log: deps.log },
   });
   try {
+    const meter = await openMeter(deps, training, { prefix, trainingFolder }, supervision);
     const jobFor = await training.prepare();
     const early = supervision.reason();
     if (early !== null) throw failureOfStop(early, null);
@@ -86,11 +95,12 @@ export async function train(deps: GpuDeps, training: Training): Promise<Training
       ...{ store: deps.store, lease, supervision, log },
       tags: { run: scope.run, phase: scope.phase },
       gpuHourUsd: training.recipe.budget.gpuHourUsd,
-      gpus: distributedOf(training.recipe).distributed?.processes ?? 1,
+      gpus: gpusOf(training.recipe),
     });
     const trainToTheEnd = async (): Promise<Finished> => {
+      meter.begin();
       const attempt = await runAttempt(deps, {
-        ...{ lease, trainingFolder, account, supervision, keepCheckpoints, log },
+        ...{ lease, trainingFolder, account, meter, supervision, keepCheckpoints, log },
         jobFor: (place) => jobFor({ id, ...place }, microBatch),
         stallMs: stallSeconds * 1000,
         leaseCheckMs: heartbeatSeconds * 500,
@@ -116,6 +126,21 @@ export async function train(deps: GpuDeps, training: Training): Promise<Training
     stopWatching();
     supervision.finish();
   }
+}
+
+/** @throws BudgetExceeded when there is no room for GPU time, and some is needed */
+async function openMeter(
+  { store }: GpuDeps,
+  { recipe, budget, everySteps }: Training,
+  { prefix, trainingFolder }: { prefix: string; trainingFolder: string },
+  supervision: Supervision,
+): Promise<GpuMeter> {
+  const earlierGpuSeconds = await gpuSecondsSoFar(store, prefix);
+  const stretch = { endsWith: 'save', units: everySteps } as const;
+  const meter = createGpuMeter({ recipe, budget, stretch, gpus: gpusOf(recipe), earlierGpuSeconds, supervision });
+  // What is trained already only has to be stored.
+  if ((await findFinished(trainingFolder)) === null) meter.demandRoom();
+  return meter;
 }
 
 const stepsOf = ({ result, metrics }: Finished): number => result?.steps ?? metrics.at(-1)?.step ?? 0;
@@ -156,6 +181,7 @@ async function commitResult(
   const base = `${lease.prefix}/epoch-${String(lease.epoch).padStart(4, '0')}`;
   const adapter = await putFolder(store, directory, `${base}/adapter`, { beforeManifest: lease.check });
   const metricsRef = await store.putRows(`${base}/metrics.jsonl`, metrics);
+  const totals = await account.totals();
   const final: TrainingResult = {
     adapter,
     metrics: metricsRef,
@@ -164,8 +190,8 @@ async function commitResult(
     evalLoss: result?.evalLoss ?? null,
     trainableParameters: result?.trainableParameters ?? 0,
     totalParameters: result?.totalParameters ?? 0,
-    ...(await account.totals()),
-    losses: lease.epoch - 1,
+    ...totals,
+    losses: totals.ledger.lost,
     ...(result?.inexact !== undefined && { inexact: result.inexact }),
   };
   await finishTraining(store, lease, final);

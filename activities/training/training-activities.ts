@@ -16,12 +16,14 @@ const labelOf = ({ phase, attempt }: Scope): string => `${phase}${phase === 'C' 
 export function createTrainingActivities(deps: GpuDeps): Pick<GpuActivities, 'trainSft' | 'trainDpo'> {
   const { store, bases } = deps;
   return {
-    trainSft: ({ scope, recipe, phase, corpus, heldOut, adapter }) => {
+    trainSft: ({ scope, budget, recipe, phase, corpus, heldOut, adapter }) => {
+      const settings = phase === 'A' ? recipe.phaseA : recipe.phaseB;
       const digests = { train: corpus.sha256, heldOut: heldOut?.sha256 ?? null, adapter: adapter?.sha256 ?? null };
       return train(deps, {
-        ...{ scope, recipe, kind: 'sft', label: `${phase}${scope.attempt}` },
+        ...{ scope, budget, recipe, kind: 'sft', label: `${phase}${scope.attempt}` },
         identity: sftJob(recipe, phase, { base: recipe.model.base, ...digests }, nowhere, null),
-        batchSize: (phase === 'A' ? recipe.phaseA : recipe.phaseB).batchSize,
+        batchSize: settings.batchSize,
+        everySteps: settings.checkpointEverySteps,
         prepare: async () => {
           const inputs = {
             base: await resolveBase(store, bases, recipe.model.base),
@@ -34,12 +36,13 @@ export function createTrainingActivities(deps: GpuDeps): Pick<GpuActivities, 'tr
       });
     },
 
-    trainDpo: ({ scope, recipe, pairs, adapter }) => {
+    trainDpo: ({ scope, budget, recipe, pairs, adapter }) => {
       const digests = { pairs: pairs.sha256, adapter: adapter.sha256 };
       return train(deps, {
-        ...{ scope, recipe, kind: 'dpo', label: labelOf(scope) },
+        ...{ scope, budget, recipe, kind: 'dpo', label: labelOf(scope) },
         identity: dpoJob(recipe, { base: recipe.model.base, ...digests }, nowhere, null),
         batchSize: recipe.phaseC.batchSize,
+        everySteps: recipe.phaseC.checkpointEverySteps,
         prepare: async () => {
           const inputs = {
             base: await resolveBase(store, bases, recipe.model.base),

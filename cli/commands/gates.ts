@@ -1,3 +1,4 @@
+import { choices } from '../../domain/decision-input.ts';
 import { exitCodes } from '../exit-codes.ts';
 import { decisionInput } from '../gates/decision-input.ts';
 import type { DecisionOptions } from '../gates/decision-input.ts';
@@ -7,9 +8,7 @@ import { paintFor } from '../terminal.ts';
 import { decisionWords } from '../watch/state-words.ts';
 import { printJson, printLines, withProgrammes } from './command.ts';
 import type { AddCommand } from './command.ts';
-import { collect, gateOf, jsonOption, oneOf } from './options.ts';
-
-const choices: readonly Choice[] = ['approve', 'retry', 'fix', 'skip', 'redesign', 'extend', 'abort'];
+import { collect, dollars, gateOf, jsonOption, oneOf } from './options.ts';
 
 /** `ratchet gates`: evidence of the gate that waits, and what was decided before. */
 export const addGates: AddCommand = (program, context, exit) => {
@@ -36,12 +35,13 @@ export const addDecide: AddCommand = (program, context, exit) => {
     .command('decide')
     .description('decide at the gate that waits')
     .argument('<run>', 'name of the run')
-    .argument('<gate>', 'A, B or C', gateOf)
+    .argument('<gate>', 'A, B, C or budget', gateOf)
     .argument('<choice>', choices.join(', '), oneOf(choices))
     .option('--by <name>', 'who decides (default: the user of this shell)')
     .option('--note <text>', 'why; needed for an override')
     .option('--set <remedy=value>', 'what fix or redesign changes; may be repeated; @file reads a file', collect)
     .option('--evidence <digest>', 'the evidence decided on; refused when the gate has other evidence by now')
+    .option('--cap <usd>', 'the new cap of the run; goes with budget raise', dollars)
     .option('--override', 'approve although the gate did not pass; marked in every report')
     .addOption(jsonOption())
     .addHelpText(
@@ -53,6 +53,7 @@ Examples:
   ratchet decide demo-20260301-101500 B fix --set balance=upsample --set filtering=keep-all
   ratchet decide demo-20260301-101500 B redesign --set templates.reasoning=@prompt.txt
   ratchet decide demo-20260301-101500 C approve --override --note "the ablation is close enough"
+  ratchet decide demo-20260301-101500 budget raise --cap 12.50
 `,
     )
     .action(async (run: string, gate: GateName, choice: Choice, options: DecisionOptions & { json?: boolean }) => {

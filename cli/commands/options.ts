@@ -1,4 +1,6 @@
 import { InvalidArgumentError, Option } from 'commander';
+import { gateNames } from '../../domain/decision-input.ts';
+import type { GateName } from '../../domain/gate-types.ts';
 import { nearestName } from '../../domain/nearest.ts';
 
 /** Options that several commands share. */
@@ -24,4 +26,12 @@ export const oneOf =
   };
 
 /** Gate names, in either case. */
-export const gateOf = (text: string): 'A' | 'B' | 'C' => oneOf(['A', 'B', 'C'] as const)(text.toUpperCase());
+export const gateOf = (text: string): GateName =>
+  oneOf(gateNames)(text.length === 1 ? text.toUpperCase() : text.toLowerCase());
+
+/** Dollars above 0; a dollar sign may stand before them. */
+export function dollars(text: string): number {
+  const usd = Number(text.replace(/^\$/u, ''));
+  if (!(usd > 0 && Number.isFinite(usd))) throw new InvalidArgumentError('expected dollars, for example 12.50.');
+  return usd;
+}

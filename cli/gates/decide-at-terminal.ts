@@ -99,6 +99,10 @@ export async function askDecision(
       return askDecision(open, ask, tell);
     }
   }
+  if (choice === 'raise') {
+    const cap = (await ask(`New cap in dollars, at least ${String(open.budget?.leastCapUsd ?? 0)}: `)).trim();
+    decision.capUsd = Number(cap.replace(/^\$/u, ''));
+  }
   const overrides = choice === 'approve' && open.verdict !== 'pass';
   const note = (
     await ask(

@@ -6,7 +6,14 @@ import type { Choice, DecisionInput, GateEvidence, GateName, Remedies } from '..
 import { badInput } from '../problem.ts';
 
 /** What the options of `ratchet decide` say. */
-export type DecisionOptions = { by?: string; note?: string; set?: string[]; evidence?: string; override?: boolean };
+export type DecisionOptions = {
+  by?: string;
+  note?: string;
+  set?: string[];
+  evidence?: string;
+  override?: boolean;
+  cap?: number;
+};
 
 /** `--set balance=upsample --set templates.reasoning=@new.txt` as remedies; the values are YAML, `@` reads a file. */
 export function remediesOf(settings: readonly string[]): Remedies | undefined {
@@ -63,6 +70,7 @@ export function decisionInput(
     by: options.by ?? userName(),
     ...(options.note === undefined ? {} : { note: options.note }),
     ...(remedies === undefined ? {} : { remedies }),
+    ...(options.cap === undefined ? {} : { capUsd: options.cap }),
     ...(evidence === undefined ? {} : { evidence }),
   };
 }

@@ -1,4 +1,5 @@
 import { instant, shortDigest } from '../../activities/reports/quantities.ts';
+import { budgetLines } from '../../activities/reports/budget-words.ts';
 import { remedyWords } from '../../activities/reports/remedy-words.ts';
 import { oneLine } from '../../activities/reports/visible-text.ts';
 import { attemptName } from '../../domain/attempt-name.ts';
@@ -19,6 +20,7 @@ export function evidenceText(evidence: GateEvidence, paint: Paint): string[] {
   return [
     paint.strong(`Gate ${attemptName(evidence.gate, evidence.attempt, evidence.round)}: `) +
       toned(evidence.verdict, paint),
+    ...(evidence.budget === undefined ? [] : budgetLines(evidence.budget).map((line) => `  ${line}`)),
     ...evidence.criteria.map(({ verdict, text }) => `  ${toned(verdict, paint)}  ${oneLine(text, 400)}`),
     ...(evidence.diagnosis.length === 0 ? [] : ['Diagnosis']),
     ...evidence.diagnosis.map(({ found, cause, text }) =>
@@ -54,6 +56,6 @@ export function gatesText(run: string, view: GatesView, paint: Paint): string[] 
   ];
 }
 
-/** The command that takes the recommendation. */
-export const decideCommand = (run: string, { gate, recommendation }: GateEvidence): string =>
-  `ratchet decide ${run} ${gate} ${recommendation.choice}`;
+/** The command that takes the recommendation; at the budget gate the one that lets the run go on. */
+export const decideCommand = (run: string, { gate, recommendation, budget }: GateEvidence): string =>
+  `ratchet decide ${run} ${gate} ${budget === undefined ? recommendation.choice : `raise --cap ${budget.leastCapUsd.toFixed(2)}`}`;

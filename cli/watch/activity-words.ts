@@ -1,5 +1,5 @@
 import { oneLine } from '../../activities/reports/visible-text.ts';
-import { count, duration, significant } from '../../activities/reports/quantities.ts';
+import { count, duration, significant, usd } from '../../activities/reports/quantities.ts';
 import type { ActivityNow } from '../temporal/snapshot.ts';
 
 const words: Record<string, string> = {
@@ -16,6 +16,7 @@ const words: Record<string, string> = {
   judgeGate: 'judging the gate',
   resolveAblation: 'reading the recipe',
   compareArms: 'comparing the arms',
+  budgetEvidence: 'adding up',
   saveState: 'saving',
   loadState: 'reading the older run',
   writeReport: 'writing the report',
@@ -33,13 +34,14 @@ export function bar(share: number, width: number): string {
 /** `120/300 · loss 0.482 · 1,240 tokens/s · ETA 2 min`; empty without progress. */
 export function progressWords({ progress }: ActivityNow): string {
   if (progress === null) return '';
-  const { done, total, loss, tokensPerSecond, etaSeconds, checkpointStep, label } = progress;
+  const { done, total, loss, tokensPerSecond, etaSeconds, checkpointStep, spentUsd = 0, label } = progress;
   const parts = [
     label ? oneLine(label, 40) : '',
     `${count(done)}/${count(total)}`,
     loss === undefined ? '' : `loss ${significant(loss, 3)}`,
     tokensPerSecond === undefined ? '' : `${count(tokensPerSecond)} tokens/s`,
     checkpointStep === undefined ? '' : `checkpoint ${count(checkpointStep)}`,
+    spentUsd > 0 ? `spent ${usd(spentUsd)}` : '',
     etaSeconds === undefined ? '' : `ETA ${duration(etaSeconds)}`,
   ];
   return parts.filter((part) => part !== '').join(' · ');

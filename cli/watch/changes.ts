@@ -1,3 +1,4 @@
+import { warningLines } from '../../activities/reports/budget-words.ts';
 import { count } from '../../activities/reports/quantities.ts';
 import { share } from '../../domain/figures.ts';
 import { oneLine } from '../../activities/reports/visible-text.ts';
@@ -7,7 +8,7 @@ import { accuracyWords, attemptName, decisionWords } from './state-words.ts';
 
 /** One thing that changed between two looks; `kind` is for `--json`, `text` for people. */
 export type Change = {
-  kind: 'stage' | 'progress' | 'retry' | 'phase' | 'gate' | 'decision' | 'end';
+  kind: 'stage' | 'progress' | 'retry' | 'phase' | 'gate' | 'decision' | 'budget' | 'end';
   text: string;
   detail?: unknown;
 };
@@ -46,6 +47,8 @@ export function changesBetween(before: Snapshot | null, now: Snapshot): Change[]
     for (const { found, text } of evidence.diagnosis)
       if (found) changes.push({ kind: 'gate', text: `  found: ${oneLine(text, 300)}` });
   }
+  for (const text of warningLines(state).slice(before?.state.budget?.warnings.length ?? 0))
+    changes.push({ kind: 'budget', text });
   for (const decision of state.decisions.slice(before?.state.decisions.length ?? 0))
     changes.push({ kind: 'decision', text: `Gate ${decision.gate}: ${decisionWords(decision)}`, detail: decision });
   if (now.gates.open !== null && before?.gates.open?.digest !== now.gates.open.digest)

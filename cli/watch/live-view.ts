@@ -1,4 +1,5 @@
 import { count, duration } from '../../activities/reports/quantities.ts';
+import { warningLines } from '../../activities/reports/budget-words.ts';
 import { lossWords } from '../../activities/reports/loss-words.ts';
 import { oneLine } from '../../activities/reports/visible-text.ts';
 import type { PhaseAttempt, ProgrammeState } from '../../domain/programme.ts';
@@ -35,6 +36,7 @@ export function liveView(snapshot: Snapshot, paint: Paint): string[] {
     ...ablationLines(snapshot, paint),
     ...(snapshot.gates.open ? [gateLine(snapshot, paint)] : []),
     paint.soft(spentWords(state)),
+    ...warningLines(state).map(paint.unsure),
     ...lossLines(snapshot, paint),
   ];
 }

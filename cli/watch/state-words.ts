@@ -1,4 +1,5 @@
 import { headlineOf } from '../../activities/reports/headline.ts';
+import { capWords } from '../../activities/reports/budget-words.ts';
 import { count, duration, usd } from '../../activities/reports/quantities.ts';
 import { oneLine } from '../../activities/reports/visible-text.ts';
 import { remedyWords } from '../../activities/reports/remedy-words.ts';
@@ -33,15 +34,17 @@ export const decisionOf = (
 
 /** `fix (balance upsample) by Ada`; an override says so. */
 export function decisionWords(decision: Decision): string {
-  const { choice, remedies, by, source, override, accepted, refusal } = decision;
+  const { choice, remedies, capUsd, by, source, override, accepted, refusal } = decision;
   const who = source === 'policy' || source === 'deadline' ? source : oneLine(by ?? 'unnamed', 40);
   if (!accepted) return `${choice} by ${who} refused: ${oneLine(refusal ?? 'no reason given')}`;
-  return `${override ? 'OVERRIDE ' : ''}${choice}${remedies ? ` (${oneLine(remedyWords(remedies))})` : ''} by ${who}`;
+  const cap = capUsd === undefined ? '' : ` to ${usd(capUsd)}`;
+  return `${override ? 'OVERRIDE ' : ''}${choice}${cap}${remedies ? ` (${oneLine(remedyWords(remedies))})` : ''} by ${who}`;
 }
 
-/** `device 4 min 3 s · teacher 200 calls, $0.0214 · simulated`. */
+/** `device 4 min 3 s · teacher 200 calls, $0.0214 · judge $0.01 · $0.42 of $5.00`. */
 export function spentWords(state: ProgrammeState): string {
-  const { gpuSeconds, teacherCalls, teacherUsd } = state.spent;
+  const { gpuSeconds, teacherCalls, teacherUsd, judgeUsd } = state.spent;
   const simulated = state.teacher !== null && /simulated/iu.test(state.teacher.name) ? ' (simulated)' : '';
-  return `device ${duration(gpuSeconds)} · teacher${simulated} ${count(teacherCalls)} calls, ${usd(teacherUsd)}`;
+  const judge = judgeUsd === undefined ? '' : ` · judge ${usd(judgeUsd)}`;
+  return `device ${duration(gpuSeconds)} · teacher${simulated} ${count(teacherCalls)} calls, ${usd(teacherUsd)}${judge}${capWords(state)}`;
 }

@@ -2,6 +2,8 @@ import { mkdtempSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
+import { budgetEvidenceOf } from '../../domain/budget.ts';
+import type { GateEvidence } from '../../domain/gate-types.ts';
 import { badInput } from '../../cli/problem.ts';
 import { gatesView, ratchet } from './fake-context.ts';
 
@@ -78,4 +80,43 @@ describe('decide', () => {
     expect(ran.code).toBe(2);
     expect(ran.err).toMatch(/gate B is not open/);
   });
+
+  describe('at the budget gate', () => {
+    const open = budgetGate();
+    const capped = { gates: () => Promise.resolve({ ...gatesView(), open }) };
+
+    it('raises the cap', async () => {
+      const ran = await ratchet(['decide', 'r1', 'budget', 'raise', '--cap', '$12.50', '--by', 'Ada'], {
+        programmes: capped,
+      });
+      const sent = { gate: 'budget', choice: 'raise', by: 'Ada', capUsd: 12.5, evidence: open.digest };
+      expect(ran.calls[0]).toEqual(['decide', 'r1', sent]);
+    });
+
+    it('shows what was spent on what, what comes next, and how to go on', async () => {
+      const { out } = await ratchet(['gates', 'r1'], { programmes: capped });
+      expect(out).toContain('$0.98 of $1.00 are spent: teacher $0.50, judge $0.18, GPU $0.30 (10 min).');
+      expect(out).toContain(
+        'phaseB cannot go on: what comes next may cost $0.0500; the rest of this stage at most $0.40.',
+      );
+      expect(out).toContain('ratchet decide r1 budget raise --cap 1.04');
+    });
+
+    it.each(['nothing', '0', '-3'])('refuses a cap of %s before anything is sent', async (cap) => {
+      const ran = await ratchet(['decide', 'r1', 'budget', 'raise', '--cap', cap], { programmes: capped });
+      expect(ran.code).toBe(2);
+      expect(ran.err).toMatch(/expected dollars, for example 12.50/);
+    });
+  });
 });
+
+function budgetGate(): GateEvidence {
+  const spent = { teacherUsd: 0.5, teacherCalls: 10, judgeUsd: 0.18, gpuSeconds: 600 };
+  return {
+    ...{ gate: 'budget', attempt: 1, verdict: 'fail', criteria: [], diagnosis: [], evaluations: [] },
+    options: ['raise', 'stop'],
+    budget: budgetEvidenceOf('phaseB', 1, spent, 1.8, { nextUsd: 0.05, restUsd: 0.4 }),
+    recommendation: { choice: 'stop', reason: 'More money is for a person to give.' },
+    digest: 'b'.repeat(64),
+  };
+}

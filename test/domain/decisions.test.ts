@@ -1,4 +1,5 @@
 import { describe, expect, it } from 'vitest';
+import { budgetEvidenceOf } from '../../domain/budget.ts';
 import { checkDecision, gateOptions, parseDecision, parseRemedies, policyDecision } from '../../domain/decisions.ts';
 import type { DecisionInput, GateEvidence, GateName, Recommendation, Verdict } from '../../domain/gate-types.ts';
 
@@ -45,9 +46,14 @@ describe('parseDecision', () => {
     ['approve', 'the decision must be an object like'],
     [null, 'the decision must be an object'],
     [[], 'the decision must be an object'],
-    [{}, 'gate must be one of A, B, C, is missing'],
-    [{ gate: 'B' }, 'choice must be one of approve, retry, fix, skip, redesign, extend, abort, is missing'],
-    [{ gate: 'D', choice: 'fix' }, 'gate must be one of A, B, C, is "D"'],
+    [{}, 'gate must be one of A, B, C, budget, is missing'],
+    [
+      { gate: 'B' },
+      'choice must be one of approve, retry, fix, skip, redesign, extend, abort, raise, stop, is missing',
+    ],
+    [{ gate: 'D', choice: 'fix' }, 'gate must be one of A, B, C, budget, is "D"'],
+    [{ gate: 'budget', choice: 'raise', capUsd: '12' }, 'capUsd must be dollars above 0, is "12"'],
+    [{ gate: 'budget', choice: 'raise', capUsd: 0 }, 'capUsd must be dollars above 0, is 0'],
     [{ gate: 'B', choice: 'aprove' }, 'is "aprove"; did you mean approve?'],
     [{ gate: 'B', choice: 'fix', remedy: {} }, 'the decision has an unknown field remedy; did you mean remedies?'],
     [{ gate: 'B', choice: 'fix', constructor: 1 }, 'unknown field constructor'],
@@ -174,6 +180,29 @@ describe('checkDecision', () => {
       'goes with redesign',
     );
     expect(refusal(evidence('B', 'fail'), { gate: 'B', choice: 'fix' })).toContain('the evidence recommends none');
+  });
+});
+
+describe('the budget gate', () => {
+  const budget = budgetEvidenceOf('teacher', 1, { teacherUsd: 0.98, teacherCalls: 9, gpuSeconds: 0 }, 0, {
+    nextUsd: 0.05,
+    restUsd: null,
+  });
+  const open = { ...evidence('budget', 'fail', { choice: 'stop', reason: 'because' }), budget };
+  const rule = (more: Partial<DecisionInput>) => checkDecision(open, { gate: 'budget', choice: 'raise', ...more });
+  it('takes a cap that leaves room for what comes next, in whole cents', () => {
+    expect(budget).toMatchObject({ spentUsd: 0.98, leastCapUsd: 1.04 });
+    expect(rule({ capUsd: 1.04 })).toEqual({ accepted: true, override: false });
+    for (const capUsd of [undefined, 0.5, 1, 1.03])
+      expect(rule(capUsd === undefined ? {} : { capUsd }).refusal).toMatch(/^raise needs capUsd.*at least 1.04/);
+    expect(rule({ choice: 'stop' }).accepted).toBe(true);
+    expect(rule({ choice: 'stop', capUsd: 3 }).refusal).toContain('capUsd goes with raise');
+    expect(checkDecision(evidence('A', 'pass'), { gate: 'A', choice: 'approve', capUsd: 3 }).refusal).toContain(
+      'capUsd goes with raise',
+    );
+  });
+  it('no policy decides', () => {
+    for (const policy of ['manual', 'auto', 'recommended'] as const) expect(policyDecision(policy, open)).toBeNull();
   });
 });
 

@@ -1,7 +1,7 @@
 import { describe, expect, it } from 'vitest';
 import { estimateCost } from '../../domain/estimate.ts';
 import type { PricedRecipe } from '../../domain/estimate.ts';
-import { priceOf, priceProblem } from '../../domain/prices.ts';
+import { costUsd, priceOf, priceProblem, prices, pricesDate } from '../../domain/prices.ts';
 
 const recipe: PricedRecipe = {
   data: { samples: 200 },
@@ -14,15 +14,20 @@ const recipe: PricedRecipe = {
   plan: { hours: { A: 2, B: 2, C: 3 } },
 };
 
+/** A token of four letters. */
+const countTokens = (text: string): number => Math.ceil(text.length / 4);
+
 describe('estimateCost', () => {
   it('is calls × tokens × price, plus the planned GPU-hours', () => {
-    const estimate = estimateCost(recipe);
-    // In: 110 template tokens + 40 of the question + 100 of the draft; out: 400.
-    const usd = (200 * (250 * 0.1 + 400 * 0.4)) / 1e6;
+    const estimate = estimateCost(recipe, { countTokens });
+    // In: 110 template tokens + 40 of the question + 12 of the format + 100 of the draft; out: 400.
+    const usd = (200 * (262 * 0.1 + 400 * 0.4)) / 1e6;
     expect(estimate).toEqual({
       teacherCalls: 200,
       teacherUsd: expect.closeTo(usd, 12) as number,
       teacherPriced: true,
+      judgeUsd: 0,
+      pricesDate: '2026-03',
       gpuHours: 7,
       gpuUsd: 3.5,
       totalUsd: expect.closeTo(usd + 3.5, 12) as number,
@@ -30,23 +35,38 @@ describe('estimateCost', () => {
   });
   it('consensus asks several times', () => {
     const consensus = { ...recipe, phaseB: { filtering: 'consensus', consensusAttempts: 5 } } as const;
-    expect(estimateCost(consensus).teacherUsd).toBeCloseTo(5 * estimateCost(recipe).teacherUsd, 12);
+    expect(estimateCost(consensus, { countTokens }).teacherUsd).toBeCloseTo(
+      5 * estimateCost(recipe, { countTokens }).teacherUsd,
+      12,
+    );
   });
   it('a later round takes its own device time, and its own calls where the pairs quote the teacher on the draft', () => {
     const rounds = (chosen: 'final-answer' | 'full-response') => ({ ...recipe, phaseC: { chosen, rounds: 3 } });
-    expect(estimateCost(rounds('final-answer'))).toMatchObject({ teacherCalls: 200, gpuHours: 2 + 2 + 3 * 3 });
-    expect(estimateCost(rounds('full-response'))).toMatchObject({ teacherCalls: 600, gpuHours: 2 + 2 + 3 * 3 });
+    expect(estimateCost(rounds('final-answer'), { countTokens })).toMatchObject({ teacherCalls: 200, gpuHours: 2 + 2 + 3 * 3 });
+    expect(estimateCost(rounds('full-response'), { countTokens })).toMatchObject({ teacherCalls: 600, gpuHours: 2 + 2 + 3 * 3 });
   });
   it('takes measured hours and a free simulated teacher', () => {
-    expect(estimateCost(recipe, { gpuHours: 0.1, simulated: true })).toMatchObject({
+    expect(estimateCost(recipe, { countTokens, gpuHours: 0.1, simulated: true })).toMatchObject({
       teacherUsd: 0,
       teacherPriced: true,
       gpuHours: 0.1,
       totalUsd: 0.05,
     });
   });
+  it('counts batches at their price, and a judge beside the teacher', () => {
+    const plain = estimateCost(recipe, { countTokens });
+    const judge = { model: 'gpt-4.1', price: undefined, calls: 100, outputTokens: 50, batch: false } as const;
+    const both = estimateCost(recipe, { countTokens, batch: true, judge: { ...judge, inputTokens: () => 600 } });
+    expect(both.teacherUsd).toBeCloseTo(plain.teacherUsd / 2, 12);
+    expect(both.judgeUsd).toBeCloseTo((100 * (600 * 2 + 50 * 8)) / 1e6, 12);
+    expect(both.totalUsd).toBeCloseTo(both.teacherUsd + both.judgeUsd + 3.5, 12);
+  });
+  it('does not count tokens that cost nothing', () => {
+    const never = () => expect.unreachable('tokens were counted');
+    expect(estimateCost(recipe, { countTokens: never, simulated: true }).pricesDate).toBeNull();
+  });
   it('says when there is no price', () => {
-    expect(estimateCost({ ...recipe, teacher: { model: 'own-7b', maxTokens: 1 } })).toMatchObject({
+    expect(estimateCost({ ...recipe, teacher: { model: 'own-7b', maxTokens: 1 } }, { countTokens })).toMatchObject({
       teacherPriced: false,
       teacherUsd: 0,
     });
@@ -57,7 +77,9 @@ describe('prices', () => {
   it('own before table, dated names as their family', () => {
     expect(priceOf('gpt-4.1-nano-2025-04-14', undefined)).toEqual({
       inputPerMillionUsd: 0.1,
+      cachedInputPerMillionUsd: 0.025,
       outputPerMillionUsd: 0.4,
+      batchFactor: 0.5,
     });
     expect(priceOf('gpt-4.1-nano', { inputPerMillionUsd: 9, outputPerMillionUsd: 9 })).toEqual({
       inputPerMillionUsd: 9,
@@ -68,5 +90,24 @@ describe('prices', () => {
   it('an unknown model needs a price or free', () => {
     expect(priceProblem('own-7b', undefined)).toContain("give inputPerMillionUsd and outputPerMillionUsd, or 'free'");
     expect([priceProblem('own-7b', 'free'), priceProblem('gpt-4o', undefined)]).toEqual([null, null]);
+  });
+
+  it('cached input, and half of everything in a batch', () => {
+    const tokens = { input: 1_000_000, cachedInput: 400_000, output: 100_000 };
+    const price = { inputPerMillionUsd: 2, cachedInputPerMillionUsd: 0.5, outputPerMillionUsd: 8, batchFactor: 0.5 };
+    expect(costUsd(tokens, price)).toBeCloseTo(1.2 + 0.2 + 0.8, 12);
+    expect(costUsd(tokens, price, { batch: true })).toBeCloseTo((2 + 0.8) / 2, 12);
+    // What a price does not say costs what it costs otherwise.
+    const plain = { inputPerMillionUsd: 2, outputPerMillionUsd: 8 };
+    expect([costUsd(tokens, plain), costUsd(tokens, plain, { batch: true })]).toEqual([2.8, 2.8]);
+  });
+  it('every model of the table has all four, none above the plain one, and the table has its date', () => {
+    expect(pricesDate).toMatch(/^20\d\d-[01]\d$/);
+    for (const [model, price] of Object.entries(prices)) {
+      const { inputPerMillionUsd, cachedInputPerMillionUsd, outputPerMillionUsd, batchFactor } = price;
+      expect(Math.min(inputPerMillionUsd, outputPerMillionUsd), model).toBeGreaterThan(0);
+      expect(cachedInputPerMillionUsd, model).toBeLessThanOrEqual(inputPerMillionUsd);
+      expect(batchFactor, model).toBeLessThanOrEqual(1);
+    }
   });
 });

@@ -1,6 +1,7 @@
 import { describe, expect, it } from 'vitest';
 import { nearestName } from '../../domain/nearest.ts';
-import type { CriterionVerdict, Finding, GateName, Remedies, Verdict } from '../../domain/gate-types.ts';
+import type { CriterionVerdict, Finding, Remedies, Verdict } from '../../domain/gate-types.ts';
+import type { PhaseName } from '../../domain/records.ts';
 import { recommend } from '../../domain/recommendation.ts';
 import { applyRemedies, changesText, mergeRemedies } from '../../domain/remedies.ts';
 import type { RemediableRecipe } from '../../domain/remedies.ts';
@@ -24,7 +25,7 @@ const found = (cause: Finding['cause'], remedies: Remedies = {}): Finding => ({
   numbers: {},
   remedies,
 });
-const recommended = (gate: GateName, verdict: Verdict, fixesLeft: number, diagnosis: Finding[] = []) =>
+const recommended = (gate: PhaseName, verdict: Verdict, fixesLeft: number, diagnosis: Finding[] = []) =>
   recommend({ gate, verdict, criteria: [criterion('pass'), criterion(verdict)], diagnosis, fixesLeft });
 
 describe('recommend', () => {

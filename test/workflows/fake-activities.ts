@@ -5,12 +5,14 @@ import type {
   ApiActivities,
   TrainingResult,
 } from '../../activities/contract.ts';
+import { describeBudget } from '../../activities/gates/budget-evidence.ts';
 import { Recipe } from '../../config/recipe.ts';
 import { defaultArms, planArms } from '../../domain/ablation.ts';
 import { ablationTable } from '../../domain/ablation-table.ts';
-import type { GateEvidence, GateName, Recommendation, Verdict } from '../../domain/gate-types.ts';
+import type { GateEvidence, Recommendation, Verdict } from '../../domain/gate-types.ts';
+import type { BudgetRoom } from '../../domain/budget.ts';
 import type { ProgrammeState } from '../../domain/programme.ts';
-import type { ArtefactRef, DataReport, EvaluationSummary } from '../../domain/records.ts';
+import type { ArtefactRef, DataReport, EvaluationSummary, PhaseName } from '../../domain/records.ts';
 
 /**
  * Activities that touch nothing, so that tests of the workflows see only what the workflows decide. The server, the
@@ -26,7 +28,9 @@ export type Script = {
   /** What `prepareData` answers; default: nothing was held out beyond what is evaluated. */
   dataReport?: DataReport;
   /** Runs instead of a training; may throw. */
-  onTrain?: (name: string) => Promise<void> | void;
+  onTrain?: (name: string, budget: BudgetRoom | undefined) => Promise<void> | void;
+  /** Runs before the teacher is asked; may throw. */
+  onAsk?: (budget: BudgetRoom | undefined) => void;
   /** Runs when a gate's notice is posted; may throw. */
   onNotice?: () => Promise<void> | void;
 };
@@ -65,7 +69,7 @@ const options = {
   A: ['approve', 'retry', 'abort'],
   B: ['approve', 'fix', 'skip', 'redesign', 'abort'],
   C: ['approve', 'retry', 'abort'],
-} as const satisfies Record<GateName, readonly string[]>;
+} as const satisfies Record<PhaseName, readonly string[]>;
 
 /** @returns the activities, the log of calls, and the states that were saved, by run */
 export function fakeActivities(script: Script = {}) {
@@ -73,8 +77,8 @@ export function fakeActivities(script: Script = {}) {
   const saved = new Map<string, ProgrammeState>();
   const log = (activity: string, input: object): void => void calls.push({ activity, input: { ...input } });
 
-  const trained = async (name: string): Promise<TrainingResult> => {
-    await script.onTrain?.(name);
+  const trained = async (name: string, budget: BudgetRoom | undefined): Promise<TrainingResult> => {
+    await script.onTrain?.(name, budget);
     return {
       adapter: ref(`adapter-${name}`),
       metrics: ref(`metrics-${name}`),
@@ -97,7 +101,10 @@ export function fakeActivities(script: Script = {}) {
         recipe,
         digest: 'recipe-digest',
         overridden: [],
-        estimate: { teacherCalls: 1, teacherUsd: 0, teacherPriced: true, gpuHours: 0, gpuUsd: 0, totalUsd: 0 },
+        estimate: {
+          ...{ teacherCalls: 1, teacherUsd: 0, teacherPriced: true, judgeUsd: 0, pricesDate: null },
+          ...{ gpuHours: 0, gpuUsd: 0, totalUsd: 0 },
+        },
       };
     },
     resolveAblation: async (input) => {
@@ -173,6 +180,7 @@ export function fakeActivities(script: Script = {}) {
         input.parts.reduce((rows, part) => rows + part.rows, 0),
       )
     ),
+    budgetEvidence: async (input) => (log('budgetEvidence', input), describeBudget(input)),
     notifyGate: async (input) => {
       log('notifyGate', input);
       await script.onNotice?.();
@@ -194,12 +202,19 @@ export function fakeActivities(script: Script = {}) {
       { drafts: ref(`drafts-${input.name}`), report: drafted, gpuSeconds: 1 }
     ),
     evaluate: async (input) => (log('evaluate', input), { summary: summary(input.name), gpuSeconds: 1 }),
-    trainSft: async (input) => (log('trainSft', input), await trained(`${input.phase}${input.scope.attempt}`)),
-    trainDpo: async (input) => (log('trainDpo', input), await trained(`${input.scope.phase}${input.scope.attempt}`)),
+    trainSft: async (input) => (
+      log('trainSft', input),
+      await trained(`${input.phase}${input.scope.attempt}`, input.budget)
+    ),
+    trainDpo: async (input) => (
+      log('trainDpo', input),
+      await trained(`${input.scope.phase}${input.scope.attempt}`, input.budget)
+    ),
   };
   const api: ApiActivities = {
     askTeacher: async (input) => (
       log('askTeacher', input),
+      script.onAsk?.(input.budget),
       {
         responses: ref(`responses-${input.attempts}`),
         report: asked,

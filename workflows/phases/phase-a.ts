@@ -1,4 +1,5 @@
 import { gpuTasks, orchestrator } from '../tasks.ts';
+import { phasePurse } from '../purse.ts';
 import { attemptRecipe, attemptRecord, tellLedger } from './phase.ts';
 import type { PhaseInput, PhaseResult } from './phase.ts';
 
@@ -6,7 +7,8 @@ import type { PhaseInput, PhaseResult } from './phase.ts';
 export async function phaseA(input: PhaseInput): Promise<PhaseResult> {
   const scope = { run: input.run, phase: 'A', attempt: input.attempt } as const;
   const recipe = attemptRecipe(input);
-  const gpu = gpuTasks(recipe.reliability);
+  const purse = phasePurse(recipe, input.budget);
+  const gpu = gpuTasks(recipe.reliability, purse);
 
   const corpus = await orchestrator.buildAnswerCorpus({ scope, recipe, questions: input.data.train });
   const training = await gpu.trainSft({

@@ -1,4 +1,6 @@
 import { apiTasks, gpuTasks, orchestrator } from '../tasks.ts';
+import { phasePurse } from '../purse.ts';
+import type { Purse } from '../purse.ts';
 import { attemptRecipe, attemptRecord, tellLedger } from './phase.ts';
 import type { PhaseInput, PhaseResult } from './phase.ts';
 
@@ -10,10 +12,11 @@ export async function phaseB(input: PhaseInput): Promise<PhaseResult> {
   const { run, data, drafts } = input;
   const scope = { run, phase: 'B', attempt: input.attempt } as const;
   const recipe = attemptRecipe(input);
-  const gpu = gpuTasks(recipe.reliability);
+  const purse = phasePurse(recipe, input.budget);
+  const gpu = gpuTasks(recipe.reliability, purse);
   const questions = data.train;
 
-  const asked = await askWhatIsMissing(input, teacherAttempts(recipe));
+  const asked = await askWhatIsMissing(input, purse, teacherAttempts(recipe));
   const corpus = await orchestrator.buildReasoningCorpus({
     scope,
     recipe,
@@ -51,11 +54,15 @@ export async function phaseB(input: PhaseInput): Promise<PhaseResult> {
 export const teacherAttempts = (recipe: PhaseInput['recipe']): number =>
   recipe.phaseB.filtering === 'consensus' ? recipe.phaseB.consensusAttempts : 1;
 
-async function askWhatIsMissing(input: PhaseInput, attempts: number): Promise<Omit<PhaseResult, 'attempt'>> {
+async function askWhatIsMissing(
+  input: PhaseInput,
+  purse: Purse,
+  attempts: number,
+): Promise<Omit<PhaseResult, 'attempt'>> {
   const { run, recipe, data, drafts, teacher } = input;
   const redesigned = input.remedies?.templates !== undefined;
   if (attempts <= teacher.attempts && !redesigned) return { teacher, teacherUsd: 0, teacherCalls: 0 };
-  const asked = await apiTasks(recipe.reliability).askTeacher({
+  const asked = await apiTasks(recipe.reliability, purse).askTeacher({
     scope: { run, phase: 'teacher', attempt: input.attempt },
     recipe,
     questions: data.train,

@@ -1,5 +1,6 @@
 import type { EvaluationMode } from '../../domain/records.ts';
 import { gpuTasks, orchestrator } from '../tasks.ts';
+import { phasePurse } from '../purse.ts';
 import { attemptRecipe, attemptRecord, tellLedger } from './phase.ts';
 import type { PhaseInput, PhaseResult } from './phase.ts';
 import { pairSources } from './round.ts';
@@ -12,10 +13,11 @@ export async function phaseC(input: PhaseInput): Promise<PhaseResult> {
   const { run, data, drafts, teacher, adapter } = input;
   const scope = { run, phase: 'C', attempt: input.attempt } as const;
   const recipe = attemptRecipe(input);
-  const gpu = gpuTasks(recipe.reliability);
+  const purse = phasePurse(recipe, input.budget);
+  const gpu = gpuTasks(recipe.reliability, purse);
   if (adapter === null) throw new Error('Phase C needs an adapter as its reference model.');
 
-  const { train, responses, round, gpuSeconds, ...spent } = await pairSources(input);
+  const { train, responses, round, gpuSeconds, ...spent } = await pairSources(input, purse);
   const pairs = await orchestrator.buildPairs({ scope, recipe, questions: data.train, drafts: train, responses });
   const training = await gpu.trainDpo({ scope, recipe, pairs: pairs.rows, adapter });
   tellLedger(training);

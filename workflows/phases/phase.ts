@@ -1,6 +1,7 @@
 import { setHandler } from '@temporalio/workflow';
 import type { Corpus, TrainingResult } from '../../activities/contract.ts';
 import type { Recipe } from '../../config/recipe.ts';
+import type { BudgetRoom } from '../../domain/budget.ts';
 import type { Remedies, RoundName } from '../../domain/gate-types.ts';
 import type { PhaseAttempt, ProgrammeState } from '../../domain/programme.ts';
 import type { ArtefactRef, EvaluationMode, EvaluationSummary, PhaseName } from '../../domain/records.ts';
@@ -21,6 +22,8 @@ export type PhaseInput = {
   teacher: NonNullable<ProgrammeState['teacher']>;
   /** Of Phase C, from the second round on; `teacherStage` numbers its teacher stage, as no other of the run is numbered. */
   round?: RoundName & { teacherStage: number };
+  /** The cap, and what the run had spent before the phase; absent where an older version started it. */
+  budget?: BudgetRoom;
 };
 
 /** What a phase leaves: the attempt, the teacher responses it ended with, and what it spent beyond GPU time. */

@@ -1,4 +1,5 @@
 import type { Round } from '../../domain/programme.ts';
+import type { Purse } from '../purse.ts';
 import { apiTasks, gpuTasks } from '../tasks.ts';
 import { attemptRecipe } from './phase.ts';
 import type { PhaseInput, PhaseResult } from './phase.ts';
@@ -17,7 +18,7 @@ export type PairSources = Pick<PhaseInput['drafts'], 'train'> &
  * taken, the responses stay. Drafts of the held-out questions stay in any case, so that rounds are compared on one set
  * of prompts.
  */
-export async function pairSources(input: PhaseInput): Promise<PairSources> {
+export async function pairSources(input: PhaseInput, purse: Purse): Promise<PairSources> {
   const { run, data, drafts, teacher, adapter, round } = input;
   const nothing = { gpuSeconds: 0, teacherUsd: 0, teacherCalls: 0 };
   if (round === undefined) return { train: drafts.train, responses: teacher.responses, ...nothing };
@@ -25,7 +26,7 @@ export async function pairSources(input: PhaseInput): Promise<PairSources> {
   const recipe = attemptRecipe(input);
   const questions = data.train;
   const scope = { run, phase: 'C', attempt: input.attempt } as const;
-  const drafted = await gpuTasks(recipe.reliability).generateDrafts({
+  const drafted = await gpuTasks(recipe.reliability, purse).generateDrafts({
     scope,
     recipe,
     questions,
@@ -34,7 +35,7 @@ export async function pairSources(input: PhaseInput): Promise<PairSources> {
   });
   const asked =
     recipe.phaseC.chosen === 'full-response'
-      ? await apiTasks(recipe.reliability).askTeacher({
+      ? await apiTasks(recipe.reliability, purse).askTeacher({
           scope: { run, phase: 'teacher', attempt: round.teacherStage },
           recipe,
           questions,

@@ -1,7 +1,8 @@
 import { attemptLabel } from '../charts/accuracy-chart.ts';
 import { html } from '../html.ts';
 import type { Html } from '../html.ts';
-import { instant, shortDigest } from '../quantities.ts';
+import { budgetLines } from '../budget-words.ts';
+import { instant, shortDigest, usd } from '../quantities.ts';
 import { remedyWords } from '../remedy-words.ts';
 import type { GateReport, ReportData } from '../report-data.ts';
 import type { Decision, Finding } from '../../../domain/gate-types.ts';
@@ -59,6 +60,13 @@ function gateCard({ evidence, decisions, outcome }: GateReport): Html {
       Gate ${attemptLabel(evidence.gate, evidence.attempt, evidence.round)} ${verdictBadge(evidence.verdict)}
       ${overridden ? html`<span class="badge override">overridden</span>` : null}
     </h3>
+    ${
+      evidence.budget === undefined
+        ? null
+        : html`<ul class="criteria">
+            ${budgetLines(evidence.budget).map((line) => html`<li>${line}</li>`)}
+          </ul>`
+    }
     <ul class="criteria">
       ${evidence.criteria.map((criterion) => html`<li>${verdictBadge(criterion.verdict)} <span>${criterion.text}</span></li>`)}
     </ul>
@@ -99,6 +107,7 @@ function decisionItem(decision: Decision): Html {
   const tone = decision.accepted ? (decision.override ? 'override' : 'taken') : 'refused';
   return html`<li class="${tone}">
     <strong>${decision.accepted ? decision.choice : `${decision.choice} refused`}</strong>
+    ${decision.capUsd === undefined ? null : `to ${usd(decision.capUsd)}`}
     ${decision.accepted && decision.override ? html`<span class="badge override">override</span>` : null}
     ${decision.remedies ? html`with ${remedyWords(decision.remedies)}` : null}
     <span class="who">Gate ${decision.gate}, ${byWhom(decision)}, ${instant(decision.at)}</span>

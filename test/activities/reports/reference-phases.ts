@@ -1,4 +1,4 @@
-import type { Decision, Finding, GateEvidence, GateName } from '../../../domain/gate-types.ts';
+import type { Decision, Finding, GateEvidence } from '../../../domain/gate-types.ts';
 import { judgeCriteria, overallVerdict } from '../../../domain/gate-verdict.ts';
 import type { PhaseAttempt } from '../../../domain/programme.ts';
 import type { DataReport, EvaluationSummary, PhaseName } from '../../../domain/records.ts';
@@ -156,7 +156,7 @@ export function fixturePhases(model: Model, decisions: Decision[], put: Put): Ph
     reason: 'The draft’s own share is not shown yet.',
   });
   const decide = (
-    gate: GateName,
+    gate: PhaseName,
     number: number,
     hours: number,
     more: Pick<Decision, 'choice' | 'accepted' | 'override'> & Partial<Decision>,
@@ -219,7 +219,7 @@ const diagnosis: Finding[] = [
 
 type Items = Parameters<typeof judgeCriteria>[1];
 function evidence(
-  gate: GateName,
+  gate: PhaseName,
   attempt: number,
   items: Items,
   evaluations: EvaluationSummary[],

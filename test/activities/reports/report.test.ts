@@ -2,6 +2,7 @@ import { mkdtemp, readFile, readdir } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { beforeAll, describe, expect, it } from 'vitest';
+import { describeBudget } from '../../../activities/gates/budget-evidence.ts';
 import { escapeHtml, html, svgMarkup } from '../../../activities/reports/html.ts';
 import { createReportActivities, renderReport } from '../../../activities/reports/create-report-activities.ts';
 import type { ReportData } from '../../../activities/reports/report-data.ts';
@@ -97,6 +98,35 @@ describe('the report of the reference run', () => {
       'budget.gpuHourUsd',
     ]);
     expect(report.data.phases.find(({ phase }) => phase === 'C')?.curve?.points.length).toBeGreaterThan(100);
+  });
+
+  it('holds what was spent against the estimate, and shows who raised the cap and when it was near', async () => {
+    // $0.0214 of $0.0352 for the teacher, $3.11 of 7 h at $0.35, together $3.14 of $2.49; 8.9 of 7 GPU-hours.
+    expect(report.words).toMatch(/Teacher, 200 calls \$0\.0214 \$0\.0352 0\.61 × \$1\.20 –/);
+    expect(report.words).toMatch(
+      /GPU, 8 h 54 min \$3\.11 \$2\.45 1\.3 × – – Together \$3\.14 \$2\.49 1\.3 × – \$5\.00/,
+    );
+    expect(report.words).toMatch(/GPU-hours 8\.9 7 1\.3 ×/);
+    expect(report.words).not.toMatch(/cap (was raised|is near)/);
+    const run = referenceRun();
+    const at = run.state.startedAt;
+    const spent = { teacherUsd: 4.9, teacherCalls: 200, judgeUsd: 0.05, gpuSeconds: 0 };
+    const evidence = await describeBudget({
+      ...{ run: 'r', attempt: 1, stage: 'phaseB', capUsd: 5, spent, gpuHourUsd: 0.35 },
+      news: { cost: {}, nextUsd: 0.2, restUsd: null },
+    });
+    run.state.spent = spent;
+    run.state.budget = { capUsd: 12.5, warnings: [{ at, spentUsd: 4.1, capUsd: 5 }], reached: [evidence] };
+    run.state.decisions.push({
+      ...{ gate: 'budget', choice: 'raise', capUsd: 12.5, by: 'Ada Lovelace', at, attempt: 1, accepted: true },
+      ...{ override: false, source: 'update' },
+    });
+    const { words } = await render(run);
+    expect(words).toMatch(/Gate budget .*\$4\.95 of \$5\.00 are spent: teacher \$4\.90, judge \$0\.0500, GPU \$0/);
+    expect(words).toMatch(/raise to \$12\.50 Gate budget, Ada Lovelace/);
+    expect(words).toMatch(/The cap was raised from \$5\.00 to \$12\.50/);
+    expect(words).toMatch(/The cap is near: \$4\.10 of \$5\.00 \(82 %\)/);
+    expect(words).toMatch(/Judge \$0\.0500/);
   });
 
   it('says simulated where the teacher was, and only there', async () => {

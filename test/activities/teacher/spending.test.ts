@@ -1,10 +1,13 @@
 import { spawn } from 'node:child_process';
 import { resolve } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { MockActivityEnvironment } from '@temporalio/testing';
+import { DefaultLogger } from '@temporalio/worker';
 import { createPace } from '../../../activities/teacher/pace.ts';
 import type { Caps } from '../../../activities/teacher/pace.ts';
 import { shareCaps } from '../../../activities/teacher/shared-caps.ts';
 import type { Store } from '../../../activities/store/store.ts';
+import type { BudgetNews } from '../../../domain/budget.ts';
 import { startTestS3 } from '../../setup/s3.ts';
 import type { TestS3 } from '../../setup/s3.ts';
 import { sendJson } from '../../teacher/openai-server.ts';
@@ -18,6 +21,10 @@ beforeAll(async () => {
   store = s3.newStore();
 });
 afterAll(() => s3.stop());
+
+/** What the budget gate is told. */
+const newsOf = (error: unknown): BudgetNews =>
+  ((error as { details?: { budget: BudgetNews }[] }).details?.[0] as { budget: BudgetNews }).budget;
 
 describe('the cap', () => {
   it('holds under concurrency, and a raised cap goes on from what was paid', async () => {
@@ -81,30 +88,65 @@ describe('the cap', () => {
     });
     const recipe = { teacher: { ...nano, maxTokens, price, concurrency: 64 }, budget: { capUsd: 1 } };
     const input = await askInput(store, recipe, { run: 'one-dollar', questions: someQuestions(200) });
-    await expect(ask(store, server, input)).rejects.toMatchObject({ type: 'BudgetExceeded' });
+    const error: unknown = await ask(store, server, input).catch((caught: unknown) => caught);
+    expect(error).toMatchObject({ type: 'BudgetExceeded' });
+    // Both count the same.
+    expect(newsOf(error).cost.teacherUsd).toBeCloseTo(server.seen.paid * dearUsd, 10);
     expect(Math.max(...seen.map(({ usd }) => usd))).toBeLessThanOrEqual(1);
     expect(Math.max(...seen.map((moment) => moment.inFlight))).toBeGreaterThan(10);
     expect(server.seen.paid * dearUsd).toBeGreaterThan(0.8);
   });
 
-  it('counts what earlier stages of the run have spent', async () => {
+  it('counts all that the run has spent before, and says at the end what the gate needs', async () => {
     const server = await paid();
-    const recipe = (model: string) => ({
-      teacher: { ...nano, maxTokens: 107, model },
-      budget: { capUsd: 25 * callUsd },
+    const teacher = { ...nano, maxTokens: 107, concurrency: 4 };
+    const input = await askInput(store, { teacher }, { run: 'after-others', questions: someQuestions(40) });
+    const error: unknown = await ask(store, server, {
+      ...input,
+      budget: { capUsd: 7, spentUsd: 7 - 12.5 * callUsd },
+    }).catch((caught: unknown) => caught);
+    expect(server.seen.paid).toBeLessThanOrEqual(12);
+    expect(error).toMatchObject({ type: 'BudgetExceeded', details: [{ budget: expect.anything() as object }] });
+    const { cost, nextUsd, restUsd } = newsOf(error);
+    expect(cost.teacherUsd).toBeCloseTo(server.seen.paid * callUsd, 10);
+    expect(nextUsd).toBeGreaterThan(callUsd);
+    expect(restUsd).toBeCloseTo(nextUsd * (40 - server.seen.paid), 10);
+    // The least that the gate takes is enough for the next call.
+    const raised = { capUsd: 7 + nextUsd, spentUsd: 7 - 12.5 * callUsd };
+    const before = server.seen.paid;
+    await ask(store, server, { ...input, budget: raised }).catch(() => undefined);
+    expect(server.seen.paid).toBeGreaterThan(before);
+  });
+
+  it('counts calls without an answer in later tries too: those that broke off, and those in flight at a kill', async () => {
+    const broken = await paid({ behave: (_, response, n) => n <= 2 && (response.destroy(), true) });
+    const teacher = { ...nano, maxTokens: 112, concurrency: 2, maxRetries: 1 };
+    const input = await askInput(store, { teacher }, { run: 'broken-off', questions: someQuestions(2) });
+    const first = await ask(store, broken, input);
+    const again = await ask(store, broken, input);
+    expect(broken.seen.paid).toBe(2);
+    expect(first.costUsd).toBeGreaterThan(2 * callUsd);
+    expect(again.costUsd).toBeCloseTo(first.costUsd, 12);
+    const heartbeatDetails = { kind: 'teacher', label: '', done: 0, total: 2, startedAt: 0, unansweredUsd: 3 };
+    const environment = new MockActivityEnvironment({ heartbeatDetails }, { logger: new DefaultLogger('ERROR') });
+    const killed = await ask(store, broken, input, { environment });
+    expect(killed.costUsd).toBeCloseTo(2 * callUsd + 3, 10);
+  });
+
+  it('input that the provider had cached is settled at its own price', async () => {
+    const usage = { prompt_tokens: 1000, completion_tokens: 10, total_tokens: 1010 };
+    const server = await paid({
+      behave: (_, response) =>
+        sendJson(response, 200, {
+          model: 'gpt-4.1-nano',
+          choices: [{ message: { content: '**YES**' }, finish_reason: 'stop' }],
+          usage: { ...usage, prompt_tokens_details: { cached_tokens: 800 } },
+        }),
     });
-    await ask(
-      store,
-      server,
-      await askInput(store, recipe('gpt-4.1-nano'), { run: 'two-stages', questions: someQuestions(10) }),
-    );
-    const second = askInput(store, recipe('gpt-4.1-nano'), {
-      run: 'two-stages',
-      questions: someQuestions(40),
-      attempt: 2,
-    });
-    await expect(ask(store, server, await second)).rejects.toMatchObject({ type: 'BudgetExceeded' });
-    expect(server.seen.paid).toBeLessThanOrEqual(25);
+    const teacher = { ...nano, maxTokens: 113 };
+    const input = await askInput(store, { teacher }, { run: 'cached', questions: someQuestions(3) });
+    const asked = await ask(store, server, input);
+    expect(asked.costUsd).toBeCloseTo((3 * (200 * 0.1 + 800 * 0.025 + 10 * 0.4)) / 1e6, 14);
   });
 });
 

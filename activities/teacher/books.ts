@@ -1,0 +1,67 @@
+import { Context } from '@temporalio/activity';
+import { z } from 'zod';
+import type { BudgetNews, BudgetRoom } from '../../domain/budget.ts';
+import type { TrainerProgress } from '../contract.ts';
+import { failure, failureType } from '../failure.ts';
+import type { Store } from '../store/store.ts';
+import { createLedger } from './ledger.ts';
+import type { Ledger } from './ledger.ts';
+
+/** The money of one stage of calls, over all of its tries. */
+export type Books = {
+  ledger: Ledger;
+  /** A call broke off and may have cost this much. */
+  unanswered: (usd: number) => void;
+  /** For heartbeats. */
+  money: () => Pick<TrainerProgress, 'spentUsd' | 'unansweredUsd'>;
+  /** What the stage has cost so far. */
+  paidUsd: () => number;
+  /** Keeps for the next try what calls without an answer may have cost; nothing else of it would remember. */
+  keep: () => Promise<void>;
+};
+
+const Unanswered = z.object({ usd: z.number().min(0) });
+const keyOf = (folder: string): string => `${folder}/unanswered.json`;
+
+/**
+ * What calls of earlier tries that were never answered may have cost: as the try wrote it down, or, where it was killed, as
+ * its last heartbeat said, with the calls that were in flight.
+ */
+export async function unansweredBefore(store: Store, folder: string): Promise<number> {
+  const found = await store.getJson(keyOf(folder));
+  const heard = (Context.current().info.heartbeatDetails as TrainerProgress | undefined)?.unansweredUsd ?? 0;
+  return Math.max(heard, found === null ? 0 : Unanswered.parse(found.value).usd);
+}
+
+/** @param before.answeredUsd what answers of this stage that are stored have cost */
+export function openBooks(
+  store: Store,
+  folder: string,
+  { capUsd, spentUsd }: BudgetRoom,
+  before: { answeredUsd: number; unansweredUsd: number },
+): Books {
+  const ledger = createLedger(capUsd, spentUsd + before.answeredUsd + before.unansweredUsd);
+  let { unansweredUsd } = before;
+  return {
+    ledger,
+    unanswered: (usd) => {
+      unansweredUsd += usd;
+    },
+    money: () => ({ spentUsd: ledger.spentUsd, unansweredUsd: unansweredUsd + ledger.reservedUsd }),
+    paidUsd: () => ledger.spentUsd - spentUsd,
+    keep: async () => {
+      if (unansweredUsd === 0) return;
+      await store.putJson(keyOf(folder), { usd: unansweredUsd }).catch((error: unknown) => {
+        Context.current().log.warn('what unanswered calls may cost is not kept', { reason: String(error) });
+      });
+    },
+  };
+}
+
+/** An end at the cap, with what the budget gate shows; every other error as it is. */
+export function atTheCap(error: unknown, paidUsd: number, dearestUsd: number, callsLeft: number): unknown {
+  if (failureType(error) !== 'BudgetExceeded' || !(error instanceof Error)) return error;
+  const cost = { teacherUsd: paidUsd };
+  const news: BudgetNews = { cost, nextUsd: dearestUsd, restUsd: dearestUsd * callsLeft };
+  return failure('BudgetExceeded', error.message, { details: [{ budget: news }] });
+}
