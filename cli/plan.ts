@@ -3,6 +3,7 @@ import type { Criterion } from '../config/gates.ts';
 import type { Recipe } from '../config/recipe.ts';
 import type { LoadedRecipe } from '../config/load-recipe.ts';
 import type { CostEstimate } from '../domain/estimate.ts';
+import { isDifference } from '../domain/gate-verdict.ts';
 import { percent, pointsThreshold, threshold } from '../domain/figures.ts';
 import type { Paint } from './terminal.ts';
 
@@ -89,8 +90,7 @@ const sftWords = ({ epochs, learningRate, batchSize, gradientAccumulation }: Rec
 function criteriaWords(criteria: Criterion[]): string {
   return criteria
     .map(({ metric, over, atLeast, confidence }) => {
-      const isGain = metric === 'gain' || metric === 'ablation-gain';
-      return `${metric}${over === undefined ? '' : ` over ${over}`} ≥ ${isGain ? pointsThreshold(atLeast) : threshold(atLeast)} at ${threshold(confidence)}`;
+      return `${metric}${over === undefined ? '' : ` over ${over}`} ≥ ${isDifference(metric) ? pointsThreshold(atLeast) : threshold(atLeast)} at ${threshold(confidence)}`;
     })
     .join(' and ');
 }

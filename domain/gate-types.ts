@@ -1,3 +1,4 @@
+import type { Experiments } from './programme.ts';
 import type { EvaluationSummary, PhaseName } from './records.ts';
 
 /** Types of gates: criteria in, evidence out, decisions by people. Engine: gate-verdict.ts, diagnosis.ts, decisions.ts. */
@@ -6,7 +7,7 @@ export type GateName = PhaseName;
 export type Verdict = 'pass' | 'fail' | 'inconclusive';
 export type Choice = 'approve' | 'retry' | 'fix' | 'skip' | 'redesign' | 'extend' | 'abort';
 export type Policy = 'manual' | 'auto' | 'recommended';
-export type GateMetric = 'accuracy' | 'gain' | 'ablation-gain' | 'parsable';
+export type GateMetric = 'accuracy' | 'gain' | 'ablation-gain' | 'parsable' | 'question-quality';
 
 /** As in the recipe; `atLeast` is a fraction (0.07 = 7 points), `confidence` two-sided. */
 export type GateCriterion = {
@@ -103,6 +104,7 @@ export type GateEvidence = {
   criteria: CriterionVerdict[];
   diagnosis: Finding[];
   evaluations: EvaluationSummary[];
+  experiments?: Experiments;
   options: Choice[];
   /** Where `extend` is among the options. */
   extension?: Extension;

@@ -1,5 +1,6 @@
 import type { Decision, GateEvidence, GateName, Remedies } from './gate-types.ts';
 import type { TrainingLedger } from './ledger.ts';
+import type { QuestionQuality } from './question-quality.ts';
 import type { ArtefactRef, DataReport, EvaluationName, EvaluationSummary, PhaseName } from './records.ts';
 
 /** Input of the `selfImprovement` workflow: what `temporal` and `tctl` send as plain JSON. */
@@ -27,6 +28,9 @@ export type Stage =
   | 'cancelled'
   | 'failed';
 
+/** What was found out about an attempt beside its evaluations; each is evidence of its gate. */
+export type Experiments = { questionQuality?: QuestionQuality };
+
 /** One attempt at a phase, with everything it left. */
 export type PhaseAttempt = {
   phase: PhaseName;
@@ -50,6 +54,7 @@ export type PhaseAttempt = {
   ledger?: TrainingLedger | undefined;
   /** Why the adapter is not bit for bit that of a training which nothing interrupted; absent = it is. */
   inexact?: string | undefined;
+  experiments?: Experiments;
   evidence: GateEvidence | null;
   /** What the gate showed before it was extended, oldest first. */
   earlierEvidence?: GateEvidence[];
@@ -86,7 +91,7 @@ export type ProgrammeState = {
   decisions: Decision[];
   /** Signals named `decide` that could not be read as a decision; the newest 100, cut. */
   unreadable: { at: string; text: string; refusal: string }[];
-  spent: { teacherUsd: number; teacherCalls: number; gpuSeconds: number };
+  spent: { teacherUsd: number; teacherCalls: number; gpuSeconds: number; judgeUsd?: number; judgeCalls?: number };
   estimate: { teacherUsd: number; gpuHours: number; totalUsd: number } | null;
   from: RunStart['from'] | null;
   report: { html: ArtefactRef; json: ArtefactRef; path: string } | null;

@@ -52,16 +52,25 @@ async function runPhase(state: ProgrammeState, attempt: Attempt): Promise<PhaseA
   const child: (input: PhaseInput) => Promise<PhaseResult> = workflows[attempt.phase];
   const result = await executeChild(child, {
     workflowId: `${run}/phase${attempt.phase}-${attempt.attempt}`,
-    args: [{ ...attempt, run, adapter: state.promoted?.adapter ?? null, data, drafts, teacher }],
+    args: [
+      { ...attempt, run, adapter: state.promoted?.adapter ?? null, data, drafts, teacher, spentUsd: paidUsd(state) },
+    ],
     cancellationType: ChildWorkflowCancellationType.WAIT_CANCELLATION_COMPLETED,
   });
   state.teacher = result.teacher;
   state.spent.teacherUsd += result.teacherUsd;
   state.spent.teacherCalls += result.teacherCalls;
+  if (result.judgeCalls !== undefined) {
+    state.spent.judgeUsd = (state.spent.judgeUsd ?? 0) + (result.judgeUsd ?? 0);
+    state.spent.judgeCalls = (state.spent.judgeCalls ?? 0) + result.judgeCalls;
+  }
   state.spent.gpuSeconds += result.attempt.gpuSeconds;
   state.phases.push(result.attempt);
   return result.attempt;
 }
+
+/** Dollars for paid calls so far. */
+const paidUsd = ({ spent }: ProgrammeState): number => spent.teacherUsd + (spent.judgeUsd ?? 0);
 
 type Held = { recipe: Recipe; attemptRecipe: Recipe; fixesLeft: number };
 
@@ -104,6 +113,7 @@ async function holdGate(
     trainedTemplateDigest: record.templateDigest,
     adapter: record.adapter,
     metrics: record.metrics,
+    ...(record.experiments ? { experiments: record.experiments } : {}),
     ...limits,
   });
   return record.evidence;

@@ -94,5 +94,5 @@ export function apiTasks(reliability: Reliability): ApiActivities {
     cancellationType: ActivityCancellationType.WAIT_CANCELLATION_COMPLETED,
     retry,
   });
-  return { askTeacher: bounded(api.askTeacher, reliability) };
+  return { askTeacher: bounded(api.askTeacher, reliability), judgePairs: bounded(api.judgePairs, reliability) };
 }

@@ -9,7 +9,7 @@ import type { FailureType } from '../../domain/failures.ts';
 import type { RunStart } from '../../domain/programme.ts';
 import type { OrchestratorActivities, ResolvedRecipe } from '../contract.ts';
 import { failure } from '../failure.ts';
-import { checkBase, checkBucket, checkData, checkFrom, checkTeacher, checkWebhook } from './check-world.ts';
+import { checkBase, checkBucket, checkData, checkFrom, checkJudge, checkTeacher, checkWebhook } from './check-world.ts';
 import type { CheckDeps } from './check-world.ts';
 
 /** What `temporal` and `tctl` send; unknown fields are refused, so that a typo does not start a run. */
@@ -54,6 +54,7 @@ export async function resolveStart(deps: CheckDeps, start: unknown, run: string)
     checkData(deps, recipe),
     checkBase(deps, recipe),
     checkFrom(deps, recipe, from),
+    checkJudge(deps, recipe),
   ]);
   const problems: Problem[] = [...others.flat(), ...teacher.problems, ...checkWebhook(deps, recipe)];
   if (problems.length > 0) throw refusal(problems);

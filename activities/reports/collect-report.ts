@@ -165,13 +165,14 @@ function artefactsOf(state: ProgrammeState): ReportData['artefacts'] {
     ['drafts, training', state.drafts?.train],
     ['drafts, evaluation', state.drafts?.evaluation],
     ['teacher responses', state.teacher?.responses],
-    ...state.phases.flatMap((attempt): [string, ArtefactRef][] => {
+    ...state.phases.flatMap((attempt): [string, ArtefactRef | undefined][] => {
       const name = `${attempt.phase}${attempt.attempt}`;
       return [
         [`${name} corpus`, attempt.corpus],
         [`${name} adapter`, attempt.adapter],
         [`${name} metrics`, attempt.metrics],
         ...attempt.evaluations.map((evaluation): [string, ArtefactRef] => [evaluation.name, evaluation.items]),
+        [`${name}/question-quality`, attempt.experiments?.questionQuality?.verdicts],
       ];
     }),
   ];

@@ -8,6 +8,7 @@ import type {
 import { Recipe } from '../../config/recipe.ts';
 import type { GateEvidence, GateName, Recommendation, Verdict } from '../../domain/gate-types.ts';
 import type { ProgrammeState } from '../../domain/programme.ts';
+import type { JudgeSummary } from '../../domain/question-quality.ts';
 import type { ArtefactRef, DataReport, EvaluationSummary } from '../../domain/records.ts';
 
 /**
@@ -44,6 +45,19 @@ const asked = {
   n: 1,
   byClass: { valid: 1, disagreed: 0, unparsable: 0, truncated: 0, refused: 0, failed: 0 },
   lenient: 0,
+};
+
+const judged: JudgeSummary = {
+  judge: {
+    ...{ name: 'simulated-fake', promptDigest: 'prompts', temperature: 0, maxTokens: 300 },
+    ...{ bothOrders: true, structuredOutput: true },
+  },
+  compared: {
+    ...{ items: 2, wins: 1, losses: 0, ties: 1, unjudged: 0, exact: 0, twice: 2 },
+    ...{ flips: { first: 0, second: 0, half: 0 }, problems: {} },
+  },
+  lengthControl: null,
+  calibration: null,
 };
 
 const summary = (name: string): EvaluationSummary => ({
@@ -191,6 +205,10 @@ export function fakeActivities(script: Script = {}) {
         reused: 0,
         teacher: 'simulated-fake',
       }
+    ),
+    judgePairs: async (input) => (
+      log('judgePairs', input),
+      { verdicts: ref(`verdicts-${input.name}`), summary: judged, costUsd: 0.5, calls: 4, reused: 0 }
     ),
   };
   return { orchestrator, gpu, api, calls, saved };

@@ -2,6 +2,7 @@ import type { EvaluationMode } from '../../domain/records.ts';
 import { gpuTasks, orchestrator } from '../tasks.ts';
 import { attemptRecipe, attemptRecord, tellLedger } from './phase.ts';
 import type { PhaseInput, PhaseResult } from './phase.ts';
+import { questionQuality, withQuality } from './question-quality.ts';
 
 /**
  * Phase C, preference optimisation: pairs from drafts and teacher, DPO by schedule, and the experiments that Gate C
@@ -38,7 +39,8 @@ export async function phaseC(input: PhaseInput): Promise<PhaseResult> {
   const noDraft = await evaluate('no-draft');
   const shuffledDraft = await evaluate('shuffled-draft');
   const direct = await evaluate('direct');
+  const quality = await questionQuality(input, training.adapter);
 
-  const evaluations = [reasoning, noDraft, shuffledDraft, direct];
-  return { attempt: attemptRecord(input, pairs, training, evaluations), teacher, teacherUsd: 0, teacherCalls: 0 };
+  const record = attemptRecord(input, pairs, training, [reasoning, noDraft, shuffledDraft, direct]);
+  return { ...withQuality(record, quality), teacher, teacherUsd: 0, teacherCalls: 0 };
 }

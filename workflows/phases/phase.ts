@@ -19,6 +19,8 @@ export type PhaseInput = {
   data: NonNullable<ProgrammeState['data']>;
   drafts: NonNullable<ProgrammeState['drafts']>;
   teacher: NonNullable<ProgrammeState['teacher']>;
+  /** What the run has spent on paid calls before, dollars; absent in runs of older versions. */
+  spentUsd?: number;
 };
 
 /** What a phase leaves: the attempt, the teacher responses it ended with, and what it spent beyond GPU time. */
@@ -27,6 +29,8 @@ export type PhaseResult = {
   teacher: PhaseInput['teacher'];
   teacherUsd: number;
   teacherCalls: number;
+  judgeUsd?: number;
+  judgeCalls?: number;
 };
 
 /** A fresh seed per attempt, so that `retry` is not the same run again; the first attempt uses the recipe's own. */
