@@ -52,13 +52,14 @@ export function planText(
       'Phase C',
       `DPO, ${phaseC.stages.map(({ epochs, beta, loss }) => `${String(epochs)} × ${loss} at β ${significant(beta)}`).join(', ')}; lr ${significant(phaseC.learningRate)}`,
     ),
+    ...judgeWords(recipe, estimate).map((text) => row('  Judge', text)),
     row('  Gate C', criteriaWords(gates.C.criteria)),
     row(
       'Policy',
       `${gates.policy}: ${policyWords[gates.policy]}; at most ${String(gates.maxFixes)} repetitions of a phase`,
     ),
     row('Cost', costWords(recipe, estimate, simulated)),
-    ...(estimate.teacherUsd > budget.capUsd
+    ...(estimate.teacherUsd + (estimate.judgeUsd ?? 0) > budget.capUsd
       ? [
           paint.bad(
             `Above the cap of ${usd(budget.capUsd)}: such a run is refused. Raise budget.capUsd or lower data.samples.`,
@@ -68,6 +69,9 @@ export function planText(
     ...overriddenLines(overridden, paint),
   ];
 }
+
+const judgeWords = ({ judge }: Recipe, { judgeCalls = 0 }: CostEstimate): string[] =>
+  judge ? [`${judge.model}; ${count(judgeCalls)} verdicts on question quality`] : [];
 
 function overriddenLines(overridden: LoadedRecipe['overridden'], paint: Paint): string[] {
   if (overridden.length === 0) return [];
@@ -101,5 +105,6 @@ function costWords({ budget }: Recipe, estimate: CostEstimate, simulated: boolea
       ? `${usd(estimate.teacherUsd)} for the teacher at most`
       : 'the teacher’s price is not known: give teacher.price';
   const gpu = `${duration(estimate.gpuHours * 3600)} of device time planned, ${usd(estimate.gpuUsd)}`;
-  return `${usd(estimate.totalUsd)}: ${teacher}; ${gpu}; cap ${usd(budget.capUsd)}`;
+  const judge = estimate.judgeUsd === undefined ? '' : `, ${usd(estimate.judgeUsd)} for the judge`;
+  return `${usd(estimate.totalUsd)}: ${teacher}${judge}; ${gpu}; cap ${usd(budget.capUsd)}`;
 }

@@ -92,7 +92,7 @@ export type ProgrammeState = {
   /** Signals named `decide` that could not be read as a decision; the newest 100, cut. */
   unreadable: { at: string; text: string; refusal: string }[];
   spent: { teacherUsd: number; teacherCalls: number; gpuSeconds: number; judgeUsd?: number; judgeCalls?: number };
-  estimate: { teacherUsd: number; gpuHours: number; totalUsd: number } | null;
+  estimate: { teacherUsd: number; judgeUsd?: number; gpuHours: number; totalUsd: number } | null;
   from: RunStart['from'] | null;
   report: { html: ArtefactRef; json: ArtefactRef; path: string } | null;
   /** Why the run stopped, failed or was cancelled, and what is kept where. */

@@ -48,15 +48,17 @@ export async function resolveStart(deps: CheckDeps, start: unknown, run: string)
   const { recipe: source, overrides = {}, from } = readStart(start);
   const loaded: LoadedRecipe = loadRecipe({ recipe: source, environment: deps.environment, overrides });
   const { recipe } = loaded;
-  const [teacher, ...others] = await Promise.all([
+  const [teacher, judge, ...others] = await Promise.all([
     checkTeacher(deps, recipe),
+    checkJudge(deps, recipe),
     checkBucket(deps, run),
     checkData(deps, recipe),
     checkBase(deps, recipe),
     checkFrom(deps, recipe, from),
-    checkJudge(deps, recipe),
   ]);
-  const problems: Problem[] = [...others.flat(), ...teacher.problems, ...checkWebhook(deps, recipe)];
+  // One key that is wrong for both is told once.
+  const ofJudge = judge.filter(({ field }) => teacher.problems.every((other) => other.field !== field));
+  const problems: Problem[] = [...others.flat(), ...teacher.problems, ...ofJudge, ...checkWebhook(deps, recipe)];
   if (problems.length > 0) throw refusal(problems);
   return { ...loaded, estimate: estimateOf(recipe, teacher.simulated) };
 }

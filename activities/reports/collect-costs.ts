@@ -14,7 +14,7 @@ export function costsOf(state: ProgrammeState, recipe: Recipe | null, now: Date)
     plannedHours: recipe?.plan.hours[phase] ?? null,
   }));
   const inPhases = phaseRows.reduce((sum, row) => sum + row.gpuSeconds, 0);
-  const { gpuSeconds, teacherUsd, teacherCalls } = state.spent;
+  const { gpuSeconds, teacherUsd, teacherCalls, judgeUsd = 0, judgeCalls = 0 } = state.spent;
   const gpuHourUsd = recipe?.budget.gpuHourUsd ?? 0;
   const end = state.finishedAt === null ? now.getTime() : Date.parse(state.finishedAt);
   return {
@@ -27,6 +27,8 @@ export function costsOf(state: ProgrammeState, recipe: Recipe | null, now: Date)
     gpuUsd: (gpuSeconds / 3600) * gpuHourUsd,
     teacherUsd,
     teacherCalls,
+    judgeUsd,
+    judgeCalls,
     plannedTeacherUsd: recipe?.plan.teacherUsd ?? null,
     capUsd: recipe?.budget.capUsd ?? null,
     estimate: state.estimate,

@@ -5,6 +5,7 @@ import { costsOf } from './collect-costs.ts';
 import { lossesOfRun } from './collect-losses.ts';
 import { headlineOf, modeOf } from './headline.ts';
 import type { ArtefactRows } from './artefact-rows.ts';
+import { qualityReports } from './collect-quality.ts';
 import { collectSamples } from './collect-samples.ts';
 import { recipeDifferences } from './recipe-differences.ts';
 import type { AccuracyRow, GateReport, PhaseReport, ReportData } from './report-data.ts';
@@ -56,6 +57,7 @@ export async function collectReport(state: ProgrammeState, rows: ArtefactRows, n
     unreadable: state.unreadable,
     data: dataOf(state),
     samples: await collectSamples(state, rows),
+    questionQuality: await qualityReports(state, rows),
     costs: costsOf(state, recipe, now),
     recipe: {
       differences: recipeDifferences(state.recipe),

@@ -39,6 +39,21 @@ describe('estimateCost', () => {
       totalUsd: 0.05,
     });
   });
+  it('a judge is called for every pair in every order, the calibration’s too', () => {
+    const judge = {
+      ...{ model: 'gpt-4.1-mini', maxTokens: 100, items: 200, calibrationItems: 40 },
+      ...{ bothOrders: true, templates: { system: 's'.repeat(200), user: 'u'.repeat(200) } },
+    };
+    const { maxNewTokens } = recipe.drafts;
+    // 400 characters of prompt, a question, two drafts; 40 and 160 cents per hundred thousand tokens.
+    const usd = (480 * (100 + 40 + 2 * maxNewTokens) * 0.4 + 480 * 100 * 1.6) / 1e6;
+    const judged = estimateCost({ ...recipe, judge });
+    expect(judged).toMatchObject({ judgeCalls: 480, judgeUsd: expect.closeTo(usd, 12) as number });
+    expect(judged.totalUsd - estimateCost(recipe).totalUsd).toBeCloseTo(usd, 12);
+    expect(estimateCost({ ...recipe, judge: { ...judge, bothOrders: false } }).judgeCalls).toBe(240);
+    expect(estimateCost({ ...recipe, judge }, { judgeSimulated: true }).judgeUsd).toBe(0);
+    expect(estimateCost(recipe)).not.toHaveProperty('judgeUsd');
+  });
   it('says when there is no price', () => {
     expect(estimateCost({ ...recipe, teacher: { model: 'own-7b', maxTokens: 1 } })).toMatchObject({
       teacherPriced: false,

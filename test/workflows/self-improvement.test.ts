@@ -77,6 +77,40 @@ describe('the plan', () => {
     });
   });
 
+  test('with a judge Phase C compares what its adapter asks with what the base asked; without one nothing is judged', async () => {
+    const judged = { ...recommended, judge: { items: 50 } };
+    await harness.scenario({ recipe: judged, gates: { B1: failB } }, async (run, { calls }) => {
+      await run.result();
+      const drafted = calls.filter(({ activity }) => activity === 'generateDrafts').at(-1);
+      expect(drafted?.input).toMatchObject({
+        adapter: { uri: 's3://fake/adapter-C1' },
+        sample: { items: 50, seed: 42 },
+      });
+      const [asked, ...more] = calls.filter(({ activity }) => activity === 'judgePairs');
+      expect(more).toEqual([]);
+      expect(asked?.input).toMatchObject({
+        scope: { phase: 'C', attempt: 1 },
+        before: { uri: 's3://fake/drafts-evaluation' },
+        after: { uri: 's3://fake/drafts-question-quality' },
+        spentUsd: 0.25,
+      });
+      const state = await status(run);
+      expect(state.spent).toMatchObject({ teacherUsd: 0.25, judgeUsd: 0.5, judgeCalls: 4 });
+      const quality = state.phases.at(-1)?.experiments?.questionQuality;
+      expect(quality).toMatchObject({
+        compared: { wins: 1, items: 2 },
+        verdicts: { uri: 's3://fake/verdicts-question-quality' },
+      });
+      const gate = calls.findLast(({ activity }) => activity === 'judgeGate');
+      expect(gate?.input).toMatchObject({ gate: 'C', experiments: { questionQuality: quality } });
+    });
+    await harness.scenario({ recipe: recommended }, async (run, { calls }) => {
+      await run.result();
+      expect(calls.some(({ activity }) => activity === 'judgePairs')).toBe(false);
+      expect((await status(run)).phases.at(-1)?.experiments).toBeUndefined();
+    });
+  });
+
   test('asks the teacher again only for attempts that consensus still needs', async () => {
     const consensus = {
       verdict: 'fail',

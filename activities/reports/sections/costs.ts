@@ -19,7 +19,7 @@ export function costsSection({ costs, teacher }: ReportData): Html {
     [html`<strong>Together</strong>`, duration(costs.gpuSeconds), hours(planned), usd(costs.gpuUsd)],
   ];
   const estimate = costs.estimate;
-  const total = costs.teacherUsd + costs.gpuUsd;
+  const total = costs.teacherUsd + costs.judgeUsd + costs.gpuUsd;
   const money = [
     [
       `Teacher${teacher?.simulated ? ' (simulated)' : ''}, ${count(costs.teacherCalls)} calls`,
@@ -28,10 +28,21 @@ export function costsSection({ costs, teacher }: ReportData): Html {
       costs.plannedTeacherUsd === null ? '–' : usd(costs.plannedTeacherUsd),
       costs.capUsd === null ? '–' : usd(costs.capUsd),
     ],
+    ...(costs.judgeCalls === 0
+      ? []
+      : [
+          [
+            `Judge, ${count(costs.judgeCalls)} calls`,
+            usd(costs.judgeUsd),
+            estimate?.judgeUsd === undefined ? '–' : usd(estimate.judgeUsd),
+            '–',
+            'within the same',
+          ],
+        ]),
     [
       `GPU, ${duration(costs.gpuSeconds)}`,
       usd(costs.gpuUsd),
-      estimate ? usd(Math.max(0, estimate.totalUsd - estimate.teacherUsd)) : '–',
+      estimate ? usd(Math.max(0, estimate.totalUsd - estimate.teacherUsd - (estimate.judgeUsd ?? 0))) : '–',
       '–',
       '–',
     ],

@@ -101,6 +101,6 @@ function figures(data: ReportData): Html {
         : null
     }
     ${figure(duration(costs.gpuSeconds), 'on the training device', `${duration(costs.elapsedSeconds)} from start to end`)}
-    ${figure(usd(costs.teacherUsd + costs.gpuUsd), 'spent', `${count(costs.teacherCalls)} teacher calls ${usd(costs.teacherUsd)}, GPU ${usd(costs.gpuUsd)}`)}
+    ${figure(usd(costs.teacherUsd + costs.judgeUsd + costs.gpuUsd), 'spent', `${count(costs.teacherCalls)} teacher calls ${usd(costs.teacherUsd)}, GPU ${usd(costs.gpuUsd)}`)}
   </dl>`;
 }
