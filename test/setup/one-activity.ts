@@ -10,3 +10,7 @@ export const oneDpoTraining = (input: Input<'trainDpo'>) => gpuTasks(input.recip
 /** Workflow of one teacher stage. */
 export const oneAsk = (input: Parameters<ApiActivities['askTeacher']>[0]) =>
   apiTasks(input.recipe.reliability).askTeacher(input);
+
+/** Workflow of one stage of the judge. */
+export const oneJudgement = (input: Parameters<ApiActivities['judgePairs']>[0]) =>
+  apiTasks(input.recipe.reliability).judgePairs(input);

@@ -42,6 +42,9 @@ describe('the plan', () => {
         'approve policy',
         'approve policy',
       ]);
+      // Without a judge nothing is judged.
+      expect(calls.some(({ activity }) => activity === 'judgePairs')).toBe(false);
+      expect(state.phases.at(-1)?.experiments).toBeUndefined();
     });
   });
 
@@ -77,7 +80,7 @@ describe('the plan', () => {
     });
   });
 
-  test('with a judge Phase C compares what its adapter asks with what the base asked; without one nothing is judged', async () => {
+  test('with a judge Phase C compares what its adapter asks with what the base asked', async () => {
     const judged = { ...recommended, judge: { items: 50 } };
     await harness.scenario({ recipe: judged, gates: { B1: failB } }, async (run, { calls }) => {
       await run.result();
@@ -103,11 +106,6 @@ describe('the plan', () => {
       });
       const gate = calls.findLast(({ activity }) => activity === 'judgeGate');
       expect(gate?.input).toMatchObject({ gate: 'C', experiments: { questionQuality: quality } });
-    });
-    await harness.scenario({ recipe: recommended }, async (run, { calls }) => {
-      await run.result();
-      expect(calls.some(({ activity }) => activity === 'judgePairs')).toBe(false);
-      expect((await status(run)).phases.at(-1)?.experiments).toBeUndefined();
     });
   });
 
