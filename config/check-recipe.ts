@@ -110,9 +110,10 @@ function checkTeacher(recipe: Recipe): Found[] {
   const estimate = estimateOf(recipe);
   const { judgeCalls = 0, judgeUsd = 0 } = estimate;
   if (estimate.teacherUsd + judgeUsd <= budget.capUsd) return [];
-  const judged = recipe.judge ? ` and ${judgeCalls} of ${recipe.judge.model} up to $${judgeUsd.toFixed(2)}` : '';
+  const judge = judgeUsd > 0 ? recipe.judge : undefined;
+  const judged = judge ? ` and ${judgeCalls} of ${judge.model} up to $${judgeUsd.toFixed(2)}` : '';
   const calls = `${estimate.teacherCalls} calls of ${teacher.model} cost up to $${estimate.teacherUsd.toFixed(2)}${judged}`;
-  const fix = `raise budget.capUsd, or lower data.samples, teacher.maxTokens${recipe.judge ? ', judge.items' : ''} or phaseB.consensusAttempts`;
+  const fix = `raise budget.capUsd, or lower data.samples, teacher.maxTokens${judge ? ', judge.items' : ''} or phaseB.consensusAttempts`;
   return [
     {
       ...invalid(['budget', 'capUsd'], `${calls}, above the cap of $${budget.capUsd.toFixed(2)}`, fix),
