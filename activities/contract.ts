@@ -14,7 +14,8 @@ import type {
   PhaseName,
 } from '../domain/records.ts';
 import type { TrainingLedger } from '../domain/ledger.ts';
-import type { ProgrammeState, RunStart, Stage } from '../domain/programme.ts';
+import type { Experiments, ProgrammeState, RunStart, Stage } from '../domain/programme.ts';
+import type { JudgeSummary } from '../domain/question-quality.ts';
 
 /**
  * Every activity on one page: what the workflows may ask of the world. Inputs and outputs are small plain JSON;
@@ -72,6 +73,8 @@ export type OrchestratorActivities = {
     adapter: ArtefactRef;
     /** Of the phase's training; absent = its course is not diagnosed. */
     metrics?: ArtefactRef;
+    /** Shown as evidence, and judged where a criterion asks for it. */
+    experiments?: Experiments;
     fixesLeft: number;
     /** How often this gate may be judged, extensions counted; default 1. */
     looks?: number;
@@ -136,6 +139,8 @@ export type GpuActivities = {
     questions: ArtefactRef;
     adapter: ArtefactRef | null;
     name: string;
+    /** Drafts on so many of the questions only, the same ones for the same seed; default: all. */
+    sample?: { items: number; seed: number };
   }): Promise<{
     drafts: ArtefactRef;
     report: NonNullable<DataReport['drafts']>;
@@ -188,6 +193,20 @@ export type ApiActivities = {
     reused: number;
     teacher: string;
   }>;
+  /**
+   * Clarifying questions of two sets of drafts, compared item by item; paid once as the teacher is. The items are those of
+   * `after`; what is known of the calibration's pairs lies behind theirs.
+   */
+  judgePairs(input: {
+    scope: Scope;
+    recipe: Recipe;
+    /** Tells the verdicts of one experiment from another's. */
+    name: string;
+    questions: ArtefactRef;
+    before: ArtefactRef;
+    after: ArtefactRef;
+    budget?: BudgetRoom;
+  }): Promise<{ verdicts: ArtefactRef; summary: JudgeSummary; costUsd: number; calls: number; reused: number }>;
 };
 
 export type Corpus = { rows: ArtefactRef; heldOut: ArtefactRef | null; report: DataReport; templateDigest: string };

@@ -3,14 +3,17 @@ import type { Criterion } from '../config/gates.ts';
 import type { Recipe } from '../config/recipe.ts';
 import type { LoadedRecipe } from '../config/load-recipe.ts';
 import type { CostEstimate } from '../domain/estimate.ts';
+import { isDifference } from '../domain/gate-verdict.ts';
 import { percent, pointsThreshold, threshold } from '../domain/figures.ts';
 import { stagesWords } from './ablation-text.ts';
 import type { Paint } from './terminal.ts';
 
-function phaseCRows({ phaseC, gates }: Recipe): [name: string, text: string][] {
+function phaseCRows(recipe: Recipe, estimate: CostEstimate): [name: string, text: string][] {
+  const { phaseC, gates } = recipe;
   const { rounds, learningRate, stages } = phaseC;
   return [
     ['Phase C', `DPO, ${stagesWords(stages)}; lr ${significant(learningRate)}`],
+    ...judgeWords(recipe, estimate).map((text) => ['  Judge', text] as [string, string]),
     ['  Gate C', criteriaWords(gates.C.criteria)],
     ...(rounds === 1
       ? []
@@ -64,7 +67,7 @@ export function planText(
       `${sftWords(phaseB)}; filtering ${phaseB.filtering}, balance ${phaseB.balance}${phaseB.sharedTemplate ? '' : ', evaluated with the answer template'}`,
     ),
     row('  Gate B', criteriaWords(gates.B.criteria)),
-    ...phaseCRows(recipe).map(([name, text]) => row(name, text)),
+    ...phaseCRows(recipe, estimate).map(([name, text]) => row(name, text)),
     row(
       'Policy',
       `${gates.policy}: ${policyWords[gates.policy]}; at most ${String(gates.maxFixes)} repetitions of a phase`,
@@ -80,6 +83,9 @@ export function planText(
     ...overriddenLines(overridden, paint),
   ];
 }
+
+const judgeWords = ({ judge }: Recipe, { judgeCalls }: CostEstimate): string[] =>
+  judge ? [`${judge.model}; ${count(judgeCalls)} verdicts on question quality`] : [];
 
 function overriddenLines(overridden: LoadedRecipe['overridden'], paint: Paint): string[] {
   if (overridden.length === 0) return [];
@@ -102,8 +108,7 @@ const sftWords = ({ epochs, learningRate, batchSize, gradientAccumulation }: Rec
 function criteriaWords(criteria: Criterion[]): string {
   return criteria
     .map(({ metric, over, atLeast, confidence }) => {
-      const isGain = metric === 'gain' || metric === 'ablation-gain';
-      return `${metric}${over === undefined ? '' : ` over ${over}`} ≥ ${isGain ? pointsThreshold(atLeast) : threshold(atLeast)} at ${threshold(confidence)}`;
+      return `${metric}${over === undefined ? '' : ` over ${over}`} ≥ ${isDifference(metric) ? pointsThreshold(atLeast) : threshold(atLeast)} at ${threshold(confidence)}`;
     })
     .join(' and ');
 }

@@ -35,7 +35,7 @@ export function summary(state: ProgrammeState, paint: Paint): string[] {
     }),
   ];
   const elapsed = (Date.parse(state.finishedAt ?? state.startedAt) - Date.parse(state.startedAt)) / 1000;
-  const { teacherUsd, teacherCalls, judgeUsd, gpuSeconds } = state.spent;
+  const { teacherUsd, teacherCalls, judgeUsd = 0, judgeCalls = 0, gpuSeconds } = state.spent;
   const ledger = runLedger([...state.phases, ...(state.ablation?.arms ?? [])], [], gpuHourUsdOf(state.recipe));
   const simulated = state.teacher !== null && /simulated/iu.test(state.teacher.name);
   return [
@@ -45,7 +45,7 @@ export function summary(state: ProgrammeState, paint: Paint): string[] {
     '',
     ...(state.ablation ? [...ablationText(state.ablation, paint), ''] : []),
     `Time     ${state.finishedAt === null ? 'under way' : duration(elapsed)}, of which ${duration(gpuSeconds)} on the training device`,
-    `Cost     ${usd(teacherUsd)} for ${count(teacherCalls)} teacher calls${simulated ? paint.unsure(' (the teacher was simulated)') : ''}${judgeUsd === undefined ? '' : `, ${usd(judgeUsd)} for the judge`}${capWords(state)}`,
+    `Cost     ${usd(teacherUsd)} for ${count(teacherCalls)} teacher calls${simulated ? paint.unsure(' (the teacher was simulated)') : ''}${judgeCalls === 0 ? '' : `, ${usd(judgeUsd)} for ${count(judgeCalls)} verdicts`}${capWords(state)}`,
     ...(ledger.lost === 0 ? [] : [`Losses   ${lossWords(ledger)}`]),
     `Report   ${state.report === null ? 'none yet' : state.report.path}`,
   ];

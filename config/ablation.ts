@@ -42,6 +42,6 @@ export function planAblation(
   return {
     arms: planned,
     // No judge is asked.
-    estimate: { ...teacher, judgeUsd: 0, gpuHours, gpuUsd, totalUsd: teacher.teacherUsd + gpuUsd },
+    estimate: { ...teacher, judgeCalls: 0, judgeUsd: 0, gpuHours, gpuUsd, totalUsd: teacher.teacherUsd + gpuUsd },
   };
 }

@@ -1,5 +1,6 @@
 import { estimateCost } from '../domain/estimate.ts';
 import type { CostEstimate } from '../domain/estimate.ts';
+import { judgeTemplateProblems } from '../domain/judge-prompt.ts';
 import { priceProblem } from '../domain/prices.ts';
 import { templateNames, templateProblems } from '../domain/templates.ts';
 import { countTokens } from './count-tokens.ts';
@@ -19,19 +20,24 @@ const invalid = (path: FieldPath, problem: string, fix: string): Found => ({
 /** Whether a model is the simulated teacher's by name: it costs nothing and no real server has it. */
 export const isSimulated = (model: string): boolean => model.startsWith('simulated');
 
-/** Price of the recipe's teacher: the recipe's own, free for the simulated teacher, else the table's. */
-export const teacherPrice = (teacher: Recipe['teacher']): Recipe['teacher']['price'] =>
-  isSimulated(teacher.model) ? 'free' : teacher.price;
+/** Price of the recipe's teacher or judge: the recipe's own, free for a simulated one, else the table's. */
+export const teacherPrice = (asked: Pick<Recipe['teacher'], 'model' | 'price'>): Recipe['teacher']['price'] =>
+  isSimulated(asked.model) ? 'free' : asked.price;
 
 /** What the run would cost at most; `simulated` when the simulated teacher will answer, whatever the recipe asks. */
 export const estimateOf = (recipe: Recipe, simulated = false): CostEstimate =>
-  estimateCost(recipe, { countTokens, simulated: simulated || isSimulated(recipe.teacher.model) });
+  estimateCost(recipe, {
+    countTokens,
+    simulated: simulated || isSimulated(recipe.teacher.model),
+    judgeSimulated: (simulated && recipe.judge?.baseUrl === undefined) || isSimulated(recipe.judge?.model ?? ''),
+  });
 
 /** Everything that the schema cannot say because it takes two fields, as problems; empty = nothing wrong. */
 export const checkRecipe = (recipe: Recipe): Found[] => [
   ...checkSources(recipe),
   ...checkTemplates(recipe),
   ...checkTeacher(recipe),
+  ...checkJudge(recipe),
   ...checkDistributed(recipe),
   ...checkPhaseB(recipe),
   ...checkPhaseC(recipe),
@@ -74,12 +80,28 @@ function checkSources({ model, data }: Recipe): Found[] {
 const checkTemplates = ({ templates }: Recipe): Found[] =>
   templateNames.flatMap((name) => {
     const own = templates[name];
-    if (own === undefined) return [];
-    return templateProblems(name, own).map((text) => {
-      const [problem, fix] = text.split(/; (.*)/s);
-      return invalid(['templates', name], problem ?? text, fix ?? 'correct the template');
-    });
+    return own === undefined ? [] : wordingProblems(['templates', name], templateProblems(name, own));
   });
+
+const wordingProblems = (path: FieldPath, problems: readonly string[]): Found[] =>
+  problems.map((text) => {
+    const [problem, fix] = text.split(/; (.*)/s);
+    return invalid(path, problem ?? text, fix ?? 'correct the template');
+  });
+
+function checkJudge({ judge }: Recipe): Found[] {
+  if (judge === undefined) return [];
+  const found = (['system', 'user'] as const).flatMap((name) => {
+    const own = judge.templates[name];
+    return own === undefined ? [] : wordingProblems(['judge', 'templates', name], judgeTemplateProblems(name, own));
+  });
+  if (priceProblem(judge.model, teacherPrice(judge)) === null) return found;
+  const fix = 'set judge.price: inputPerMillionUsd and outputPerMillionUsd, or free for a local server';
+  return [
+    ...found,
+    invalid(['judge', 'model'], `no price is known for ${judge.model}, so the cap could not hold`, fix),
+  ];
+}
 
 function checkTeacher(recipe: Recipe): Found[] {
   const { teacher, budget } = recipe;
@@ -89,15 +111,16 @@ function checkTeacher(recipe: Recipe): Found[] {
   }
   const estimate = estimateOf(recipe);
   if (estimate.totalUsd <= budget.capUsd) return [];
-  const { teacherCalls, teacherUsd, judgeUsd, gpuHours, gpuUsd, totalUsd } = estimate;
+  const { teacherCalls, teacherUsd, judgeCalls, judgeUsd, gpuHours, gpuUsd, totalUsd } = estimate;
+  const judge = judgeUsd > 0 ? recipe.judge : undefined;
   const parts = [
     `${teacherCalls} calls of ${teacher.model} cost up to $${teacherUsd.toFixed(2)}`,
-    ...(judgeUsd > 0 ? [`the judge up to $${judgeUsd.toFixed(2)}`] : []),
+    ...(judge ? [`${judgeCalls} of ${judge.model} up to $${judgeUsd.toFixed(2)}`] : []),
     ...(gpuUsd > 0 ? [`${gpuHours} planned GPU-hours $${gpuUsd.toFixed(2)}`] : []),
     ...(teacherUsd < totalUsd ? [`together $${totalUsd.toFixed(2)}`] : []),
   ];
   const calls = parts.join(', ');
-  const fix = 'raise budget.capUsd, or lower data.samples, teacher.maxTokens or phaseB.consensusAttempts';
+  const fix = `raise budget.capUsd, or lower data.samples, teacher.maxTokens${judge ? ', judge.items' : ''} or phaseB.consensusAttempts`;
   return [
     {
       ...invalid(['budget', 'capUsd'], `${calls}, above the cap of $${budget.capUsd.toFixed(2)}`, fix),
@@ -178,7 +201,7 @@ const earlier = {
   laterRounds: ['majority', 'phaseA', 'phaseB', 'phaseC'],
 } as const;
 
-const checkGates = ({ gates }: Recipe): Found[] =>
+const checkGates = ({ gates, judge }: Recipe): Found[] =>
   (['A', 'B', 'C', 'laterRounds'] as const).flatMap((gate) =>
     gates[gate].criteria.flatMap(({ metric, over }, index) => {
       const path = ['gates', gate, 'criteria', index];
@@ -204,6 +227,13 @@ const checkGates = ({ gates }: Recipe): Found[] =>
       }
       if (metric === 'ablation-gain' && (gate === 'A' || gate === 'B')) {
         return [invalid([...path, 'metric'], `Gate ${gate} has no ablation`, 'ask for ablation-gain at Gate C')];
+      }
+      if (metric === 'question-quality' && (gate !== 'C' || judge === undefined)) {
+        const [problem, fix] =
+          gate === 'C'
+            ? ['no judge compares the questions', 'add judge: with its model']
+            : [`Gate ${gate} compares no questions`, 'ask for question-quality at Gate C'];
+        return [invalid([...path, 'metric'], problem, fix)];
       }
       return [];
     }),

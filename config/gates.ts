@@ -3,11 +3,11 @@ import { z } from 'zod';
 /** The part of a recipe that says what promotes a phase, who decides, and who is told. */
 
 /** A number that an evaluation yields and a gate may ask for; shares and gains are fractions, not percent. */
-const Metric = z.enum(['accuracy', 'gain', 'ablation-gain', 'parsable']);
+const Metric = z.enum(['accuracy', 'gain', 'ablation-gain', 'parsable', 'question-quality']);
 
 const Criterion = z.strictObject({
   metric: Metric.describe(
-    'accuracy; gain = accuracy minus that of `over`, paired; ablation-gain = full draft minus no draft, paired; parsable = share of outputs with an answer.',
+    'accuracy; gain = accuracy minus that of `over`, paired; ablation-gain = full draft minus no draft, paired; parsable = share of outputs with an answer; question-quality = share of wins minus share of losses of the clarifying questions after against before, by the judge.',
   ),
   over: z
     .enum(['majority', 'phaseA', 'phaseB', 'phaseC'])

@@ -1,6 +1,7 @@
 import { z } from 'zod';
 import { Distributed } from './distributed.ts';
 import { Gates } from './gates.ts';
+import { Judge } from './judge.ts';
 import { Teacher } from './teacher.ts';
 import { Reliability } from './reliability.ts';
 
@@ -170,6 +171,7 @@ export const Recipe = z.strictObject({
   data: Data.prefault({}),
   drafts: Generation.prefault({ maxNewTokens: 96 }).describe('How the student drafts.'),
   teacher: Teacher.prefault({}),
+  judge: Judge.optional().describe('Who judges question quality at Gate C; without it that experiment is left out.'),
   lora: Lora.prefault({}),
   distributed: Distributed.prefault({}).describe('How phases use several GPUs of a host.'),
   phaseA: Sft.prefault({}),

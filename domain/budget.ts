@@ -3,7 +3,13 @@ import { usdOf } from './ledger.ts';
 /** One purse for all that a run pays for: pure arithmetic, for workflows and activities alike. */
 
 /** What a run has spent. GPU time is money at `budget.gpuHourUsd`. */
-export type Spent = { teacherUsd: number; teacherCalls: number; judgeUsd?: number; gpuSeconds: number };
+export type Spent = {
+  teacherUsd: number;
+  teacherCalls: number;
+  judgeUsd?: number;
+  judgeCalls?: number;
+  gpuSeconds: number;
+};
 
 /** What a paid activity is told: the cap as it stands, and all that the run had spent before it, in dollars. */
 export type BudgetRoom = { capUsd: number; spentUsd: number };
@@ -25,13 +31,14 @@ export const toleranceUsd = 1e-8;
 export const spentUsdOf = ({ teacherUsd, judgeUsd = 0, gpuSeconds }: Spent, gpuHourUsd: number): number =>
   teacherUsd + judgeUsd + usdOf(gpuSeconds, gpuHourUsd);
 
-/** `judgeUsd` appears only where something was paid to a judge. */
+/** What a judge took appears only where one was asked. */
 export function plusCost(spent: Spent, cost: Partial<Spent>): Spent {
   const judgeUsd = (spent.judgeUsd ?? 0) + (cost.judgeUsd ?? 0);
+  const judgeCalls = (spent.judgeCalls ?? 0) + (cost.judgeCalls ?? 0);
   return {
     teacherUsd: spent.teacherUsd + (cost.teacherUsd ?? 0),
     teacherCalls: spent.teacherCalls + (cost.teacherCalls ?? 0),
-    ...(judgeUsd > 0 && { judgeUsd }),
+    ...((judgeUsd > 0 || judgeCalls > 0) && { judgeUsd, judgeCalls }),
     gpuSeconds: spent.gpuSeconds + (cost.gpuSeconds ?? 0),
   };
 }

@@ -1,3 +1,5 @@
+import { resolveJudgeTemplates } from './judge-prompt.ts';
+import type { JudgeTemplates } from './judge-prompt.ts';
 import { costUsd, priceOf, pricesDate } from './prices.ts';
 import type { ChosenText } from './pairs.ts';
 import type { OwnPrice } from './prices.ts';
@@ -11,6 +13,8 @@ export type CostEstimate = {
   teacherUsd: number;
   /** False when the model's price is not known; `teacherUsd` is 0 then and must not be believed. */
   teacherPriced: boolean;
+  /** Of every round of Phase C, each tried once; 0 where the recipe has no judge. */
+  judgeCalls: number;
   judgeUsd: number;
   /** Of the price table; null where it was not needed. */
   pricesDate: string | null;
@@ -24,6 +28,17 @@ export type PricedRecipe = {
   data: { samples: number };
   drafts: { maxNewTokens: number };
   teacher: { model: string; maxTokens: number; price?: OwnPrice | undefined };
+  judge?:
+    | {
+        model: string;
+        maxTokens: number;
+        price?: OwnPrice | undefined;
+        items: number;
+        calibrationItems: number;
+        bothOrders: boolean;
+        templates: { [Name in keyof JudgeTemplates]?: string | undefined };
+      }
+    | undefined;
   phaseB: { filtering: Filtering; consensusAttempts: number };
   phaseC: { chosen: ChosenText; rounds: number };
   templates: { [Name in TemplateName]?: string | undefined };
@@ -64,8 +79,8 @@ export type EstimateOptions = {
   simulated?: boolean;
   /** The teacher is asked in batches. */
   batch?: boolean;
-  /** The judge's calls. */
-  judge?: CallPlan;
+  /** The same of the judge. */
+  judgeSimulated?: boolean;
 };
 
 /**
@@ -75,7 +90,7 @@ export type EstimateOptions = {
  */
 export function estimateCost(
   recipe: PricedRecipe,
-  { countTokens, gpuHours: measured, simulated = false, batch = false, judge }: EstimateOptions,
+  { countTokens, gpuHours: measured, simulated = false, judgeSimulated = false, batch = false }: EstimateOptions,
 ): CostEstimate {
   const attempts = recipe.phaseB.filtering === 'consensus' ? recipe.phaseB.consensusAttempts : 1;
   const { chosen, rounds } = recipe.phaseC;
@@ -87,13 +102,31 @@ export function estimateCost(
     inputTokens: () =>
       countTokens(teacherSystem) + countTokens(teacherUser) + chatTokens + questionTokens + recipe.drafts.maxNewTokens,
   };
+  const judge = judgePlan(recipe, judgeSimulated, countTokens);
   const plans = [teacher, ...(judge ? [judge] : [])];
   const [teacherUsd = null, judgeUsd = 0] = plans.map(usdOfCalls);
   const gpuHours = measured ?? recipe.plan.hours.A + recipe.plan.hours.B + rounds * recipe.plan.hours.C;
   const gpuUsd = gpuHours * recipe.budget.gpuHourUsd;
+  const judgeCalls = judge?.calls ?? 0;
   return {
-    ...{ teacherCalls, teacherUsd: teacherUsd ?? 0, teacherPriced: teacherUsd !== null, judgeUsd: judgeUsd ?? 0 },
+    ...{ teacherCalls, teacherUsd: teacherUsd ?? 0, teacherPriced: teacherUsd !== null },
+    ...{ judgeCalls, judgeUsd: judgeUsd ?? 0 },
     pricesDate: plans.some(({ price }) => price === undefined) ? pricesDate : null,
     ...{ gpuHours, gpuUsd, totalUsd: (teacherUsd ?? 0) + (judgeUsd ?? 0) + gpuUsd },
+  };
+}
+
+/** Pairs × orders, in every round; tokens in: both templates, a question and two whole drafts. */
+function judgePlan(
+  { judge, drafts, phaseC: { rounds } }: PricedRecipe,
+  simulated: boolean,
+  countTokens: EstimateOptions['countTokens'],
+): CallPlan | null {
+  if (judge === undefined) return null;
+  const { system, user } = resolveJudgeTemplates(judge.templates);
+  return {
+    ...{ model: judge.model, price: simulated ? 'free' : judge.price, outputTokens: judge.maxTokens, batch: false },
+    calls: rounds * (judge.items + judge.calibrationItems) * (judge.bothOrders ? 2 : 1),
+    inputTokens: () => countTokens(system) + countTokens(user) + chatTokens + questionTokens + 2 * drafts.maxNewTokens,
   };
 }

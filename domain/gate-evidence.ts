@@ -12,6 +12,7 @@ import type {
 } from './gate-types.ts';
 import { judgeCriteria, overallVerdict } from './gate-verdict.ts';
 import { invalid } from './invalid.ts';
+import type { Experiments } from './programme.ts';
 import type { DataReport, EvaluatedItem, EvaluationSummary, PhaseName } from './records.ts';
 import { recommend } from './recommendation.ts';
 import type { RemediableRecipe } from './remedies.ts';
@@ -42,6 +43,7 @@ export type GateInput = {
   losses?: Losses | undefined;
   /** Shown beside those with a role, for example the shuffled-draft evaluation. */
   others?: readonly EvaluationSummary[];
+  experiments?: Experiments | undefined;
   dataReport: DataReport;
   trainedTemplateDigest: string;
   adapterSha256: string;
@@ -74,18 +76,29 @@ const evidenceParts = (input: GateInput, evaluations: readonly EvaluationSummary
   prompts: input.trainedTemplateDigest,
   criteria: sha256(canonicalJson({ criteria: input.criteria, looks: input.looks ?? 1 })),
   recipe: input.recipeDigest,
-  evaluations: Object.fromEntries(
-    evaluations.map(({ name, items, templateDigest, adapterSha256 }) => [
+  evaluations: Object.fromEntries([
+    ...evaluations.map(({ name, items, templateDigest, adapterSha256 }): [string, string] => [
       name,
       sha256(canonicalJson({ items: items.sha256, templateDigest, adapterSha256 })),
     ]),
-  ),
+    ...qualityPart(input, sha256),
+  ]),
 });
+
+function qualityPart({ gate, attempt, experiments }: GateInput, sha256: Sha256): [string, string][] {
+  const quality = experiments?.questionQuality;
+  if (quality === undefined) return [];
+  const { verdicts, judge } = quality;
+  return [[`${gate}${attempt}/question-quality`, sha256(canonicalJson({ verdicts: verdicts.sha256, judge }))]];
+}
 
 /** As many items as the criteria call for that are open; all that are left where more items alone settle nothing. */
 function extensionOf(criteria: readonly CriterionVerdict[], left: number): Extension | undefined {
   if (left === 0) return undefined;
-  const open = criteria.filter(({ verdict }) => verdict === 'inconclusive');
+  const open = criteria.filter(
+    ({ verdict, criterion }) => verdict === 'inconclusive' && criterion.metric !== 'question-quality',
+  );
+  if (open.length === 0) return undefined;
   const wanted = open.map(({ settledBy, n }) => (settledBy ? settledBy - n : Infinity));
   const most = Math.max(...wanted);
   return { items: Math.min(left, most), left, settles: most <= left };
@@ -110,6 +123,7 @@ export function gateEvidence(input: GateInput, sha256: Sha256): GateEvidence {
     phaseB: phaseB?.items,
     phaseC: phaseC?.items,
     noDraft: noDraft?.items,
+    questionQuality: input.experiments?.questionQuality?.compared,
   };
   const criteria = judgeCriteria(input.criteria, roles, input.looks);
   const verdict = overallVerdict(criteria);
@@ -136,6 +150,7 @@ export function gateEvidence(input: GateInput, sha256: Sha256): GateEvidence {
     criteria,
     diagnosis,
     evaluations,
+    ...(input.experiments ? { experiments: input.experiments } : {}),
     options: [...(isLater ? laterRoundOptions : gateOptions[input.gate]), ...(extension ? (['extend'] as const) : [])],
     ...(extension ? { extension } : {}),
     recommendation: recommend({

@@ -1,4 +1,5 @@
 import type { BudgetEvidence } from './budget.ts';
+import type { Experiments } from './programme.ts';
 import type { EvaluationSummary, PhaseName } from './records.ts';
 
 /** Types of gates: criteria in, evidence out, decisions by people. Engine: gate-verdict.ts, diagnosis.ts, decisions.ts. */
@@ -8,7 +9,7 @@ export type GateName = PhaseName | 'budget';
 export type Verdict = 'pass' | 'fail' | 'inconclusive';
 export type Choice = 'approve' | 'retry' | 'fix' | 'skip' | 'redesign' | 'extend' | 'abort' | 'raise' | 'stop';
 export type Policy = 'manual' | 'auto' | 'recommended';
-export type GateMetric = 'accuracy' | 'gain' | 'ablation-gain' | 'parsable';
+export type GateMetric = 'accuracy' | 'gain' | 'ablation-gain' | 'parsable' | 'question-quality';
 
 /** As in the recipe; `atLeast` is a fraction (0.07 = 7 points), `confidence` two-sided. */
 export type GateCriterion = {
@@ -110,6 +111,7 @@ export type GateEvidence = {
   criteria: CriterionVerdict[];
   diagnosis: Finding[];
   evaluations: EvaluationSummary[];
+  experiments?: Experiments;
   options: Choice[];
   /** At the budget gate alone, which has nothing else to show. */
   budget?: BudgetEvidence;

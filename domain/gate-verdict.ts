@@ -1,6 +1,8 @@
-import { figure, percentRange, points, pointsRange, pointsThreshold, share, threshold } from './figures.ts';
-import type { CriterionVerdict, GateCriterion, Verdict } from './gate-types.ts';
+import { figure, percent, percentRange, points, pointsRange, pointsThreshold, share, threshold } from './figures.ts';
+import type { CriterionVerdict, GateCriterion, GateMetric, Verdict } from './gate-types.ts';
 import { invalid } from './invalid.ts';
+import { winRate } from './judging.ts';
+import type { PairCounts } from './judging.ts';
 import type { Answer, EvaluatedItem } from './records.ts';
 import { levelOf, ruleGain, ruleShare, verdictOf } from './rulings.ts';
 import type { Asked, Ruling } from './rulings.ts';
@@ -23,7 +25,13 @@ export type GateItems = {
   /** The model that a later round of Phase C started from. */
   phaseC?: readonly EvaluatedItem[] | undefined;
   noDraft?: readonly EvaluatedItem[] | undefined;
+  /** Verdicts on the clarifying questions of the candidate's adapter. */
+  questionQuality?: PairCounts | undefined;
 };
+
+/** Metrics that are differences of shares: their numbers are points, and no gain makes them 0. */
+export const isDifference = (metric: GateMetric): boolean =>
+  metric === 'gain' || metric === 'ablation-gain' || metric === 'question-quality';
 
 /**
  * Pairs two evaluations by item id.
@@ -134,6 +142,33 @@ function judgeGain(
   };
 }
 
+/**
+ * Wins minus losses, as a gain on the same items. More held-out questions do not settle it, since its items are those of
+ * `judge.items`; nor is it looked at again with an extension, so that it spends the error of one look.
+ */
+function judgeQuality(criterion: GateCriterion, compared: PairCounts | undefined): CriterionVerdict {
+  if (!compared) throw invalid('InvalidData', 'criterion question-quality needs the verdicts of a judge');
+  const { atLeast, confidence } = criterion;
+  const { wins, losses, items: n } = compared;
+  const counts = { onlyNew: wins, onlyOld: losses, n };
+  const asked = { atLeast, confidence, looks: 1 };
+  const ruling = ruleGain(counts, asked);
+  const { verdict, interval: found } = ruling;
+  const needed = settling(ruling, itemsForGain(counts, atLeast, plannedFor(asked)), n);
+  const measured = `question quality: ${wins} wins, ${losses} losses of ${n} (win rate ${percent(winRate(compared, confidence).estimate)}): ${points(found.estimate)}, ${interval(confidence)} ${pointsRange(found.low, found.high)}`;
+  const settled = needed === null ? '' : `; judge.items of about ${needed} would settle it`;
+  return {
+    criterion,
+    ...judged(ruling),
+    n,
+    counts: { onlyNew: wins, onlyOld: losses },
+    p: mcnemarP(counts),
+    settledBy: null,
+    detectable: detectableGain(counts, confidence),
+    text: `${measured}, asked ≥ ${pointsThreshold(atLeast)}: ${verdict}${disagreement(ruling, atLeast)}${settled}`,
+  };
+}
+
 function sideOf(criterion: GateCriterion, items: GateItems): Side {
   if (criterion.metric === 'ablation-gain') {
     if (!items.noDraft) throw invalid('InvalidData', 'criterion ablation-gain needs the no-draft evaluation');
@@ -156,6 +191,7 @@ export function criterionProblem({ metric, over }: GateCriterion): string | null
 }
 
 function judgeCriterion(criterion: GateCriterion, items: GateItems, looks: number): CriterionVerdict {
+  if (criterion.metric === 'question-quality') return judgeQuality(criterion, items.questionQuality);
   const n = items.candidate.length;
   if (n === 0) throw invalid('InvalidData', 'the candidate evaluation has no items');
   const asked = { atLeast: criterion.atLeast, confidence: criterion.confidence, looks };
@@ -180,6 +216,7 @@ function judgeCriterion(criterion: GateCriterion, items: GateItems, looks: numbe
 /**
  * Holds every criterion against the evaluations.
  * - `accuracy`, `parsable`: Wilson interval and exact binomial test; `p` is two-sided against the threshold.
+ * - `question-quality`: as a gain, of wins over losses.
  * - `gain`, `ablation-gain`: Tango interval, exact test and paired bootstrap on the same items; `p` is McNemar's,
  *   two-sided against no gain. A gain over `majority` is paired with always giving the most frequent true answer.
  *

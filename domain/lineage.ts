@@ -68,6 +68,7 @@ function ancestry(state: ProgrammeState, attempt: PhaseAttempt): PhaseAttempt[] 
 
 function stepOf(owner: ProgrammeState, attempt: PhaseAttempt): LineageStep {
   const { evidence } = attempt;
+  const quality = attempt.experiments?.questionQuality;
   return {
     run: owner.run,
     attempt: nameOf(attempt),
@@ -83,7 +84,10 @@ function stepOf(owner: ProgrammeState, attempt: PhaseAttempt): LineageStep {
       evidence: evidence.digest,
       criteria: evidence.criteria.map(({ verdict, text }) => ({ verdict, text })),
     },
-    evaluations: attempt.evaluations.map(({ name, items }) => ({ name, items })),
+    evaluations: [
+      ...attempt.evaluations.map(({ name, items }) => ({ name, items })),
+      ...(quality ? [{ name: `${nameOf(attempt)}/question-quality`, items: quality.verdicts }] : []),
+    ],
     decisions: owner.decisions.filter(
       (decision) => decision.accepted && decision.gate === attempt.phase && decision.attempt === attempt.attempt,
     ),

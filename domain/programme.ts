@@ -3,6 +3,7 @@ import type { BudgetState, Spent } from './budget.ts';
 import type { Decision, GateEvidence, GateName, Remedies, RoundName } from './gate-types.ts';
 import type { CostEstimate } from './estimate.ts';
 import type { TrainingLedger } from './ledger.ts';
+import type { QuestionQuality } from './question-quality.ts';
 import type { ArtefactRef, DataReport, EvaluationName, EvaluationSummary, PhaseName } from './records.ts';
 
 /** Input of the `selfImprovement` workflow: what `temporal` and `tctl` send as plain JSON. */
@@ -38,6 +39,8 @@ export type Round = RoundName & {
   /** Those of the run's first stage, where the pairs do not quote what the teacher says of the draft. */
   responses: ArtefactRef;
 };
+/** What was found out about an attempt beside its evaluations; each is evidence of its gate. */
+export type Experiments = { questionQuality?: QuestionQuality };
 
 /** One attempt at a phase, with everything it left. */
 export type PhaseAttempt = {
@@ -65,6 +68,7 @@ export type PhaseAttempt = {
   ledger?: TrainingLedger | undefined;
   /** Why the adapter is not bit for bit that of a training which nothing interrupted; absent = it is. */
   inexact?: string | undefined;
+  experiments?: Experiments;
   evidence: GateEvidence | null;
   /** What the gate showed before it was extended, oldest first. */
   earlierEvidence?: GateEvidence[];

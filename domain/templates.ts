@@ -72,11 +72,10 @@ export function fillTemplate(template: string, values: Readonly<Record<string, s
   });
 }
 
-/** What is wrong with a template, as sentences that name the fix; empty = nothing. */
-export function templateProblems(name: TemplateName, template: string): string[] {
+/** An empty template, one that lacks a placeholder, or has one that nothing fills: sentences that name the fix. */
+export function placeholderProblems(template: string, needed: readonly string[]): string[] {
   const problems: string[] = [];
   const found = placeholdersOf(template);
-  const needed = needs[name];
   if (template.trim() === '') problems.push('is empty');
   for (const field of needed)
     if (!found.includes(field)) problems.push(`lacks {${field}}; put it where the ${field} belongs`);
@@ -86,6 +85,12 @@ export function templateProblems(name: TemplateName, template: string): string[]
       problems.push(`has {${field}}, which nothing fills; this template takes ${known}`);
     }
   }
+  return problems;
+}
+
+/** What is wrong with a template, as sentences that name the fix; empty = nothing. */
+export function templateProblems(name: TemplateName, template: string): string[] {
+  const problems = placeholderProblems(template, needs[name]);
   if (name !== 'teacherSystem' && name !== 'teacherUser' && /\s$/.test(template.slice(-1))) {
     problems.push(
       'ends with white space, but completions begin with it; remove it (in YAML write `|-` in place of `|`)',

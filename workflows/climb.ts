@@ -70,7 +70,7 @@ async function runPhase(state: ProgrammeState, purse: Purse, attempt: Attempt): 
         args: [{ ...input, budget }],
         cancellationType: ChildWorkflowCancellationType.WAIT_CANCELLATION_COMPLETED,
       }),
-    ({ teacherUsd, teacherCalls, attempt: { gpuSeconds } }) => ({ teacherUsd, teacherCalls, gpuSeconds }),
+    ({ attempt: { gpuSeconds }, teacher: _, ...paid }) => ({ ...paid, gpuSeconds }),
   );
   state.teacher = result.teacher;
   state.phases.push(result.attempt);
@@ -141,6 +141,7 @@ async function holdGate(
     trainedTemplateDigest: record.templateDigest,
     adapter: record.adapter,
     metrics: record.metrics,
+    ...(record.experiments ? { experiments: record.experiments } : {}),
     ...limits,
   });
   return record.evidence;

@@ -114,5 +114,9 @@ export function apiTasks(reliability: Reliability, purse: Purse): ApiActivities 
       teacherUsd: costUsd,
       teacherCalls: calls,
     })),
+    judgePairs: paid(api.judgePairs, reliability, purse, ({ costUsd, calls }) => ({
+      judgeUsd: costUsd,
+      judgeCalls: calls,
+    })),
   };
 }

@@ -8,9 +8,12 @@ import type {
   EvaluationName,
   EvaluationSummary,
 } from '../../domain/records.ts';
+import type { JudgedPair } from '../../domain/judging.ts';
+import type { Experiments } from '../../domain/programme.ts';
 import type { Losses } from '../../domain/training-diagnosis.ts';
 import type { OrchestratorActivities } from '../contract.ts';
 import { failure } from '../failure.ts';
+import { summaryOf } from '../judge/judge-pairs.ts';
 import { readCurve } from '../reports/training-curve.ts';
 import { sha256 } from '../store/files.ts';
 import type { Store } from '../store/store.ts';
@@ -32,6 +35,7 @@ export const createJudgeGate =
     trainedTemplateDigest,
     adapter,
     metrics,
+    experiments,
     fixesLeft,
     looks,
     questionsLeft,
@@ -66,6 +70,7 @@ export const createJudgeGate =
         },
         losses: metrics && (await lossesOf(store, metrics)),
         others: evaluations,
+        experiments: experiments && (await recounted(store, experiments)),
         dataReport,
         trainedTemplateDigest,
         adapterSha256: adapter.sha256,
@@ -87,6 +92,19 @@ function siblingOf(
 ): EvaluationName | undefined {
   const sibling = `${name?.split('/')[0] ?? ''}/${mode}`;
   return byName.has(sibling) ? sibling : undefined;
+}
+
+/**
+ * Experiments as their rows say they came out.
+ *
+ * @throws ArtefactDamaged where that is not what travelled through history
+ */
+async function recounted(store: Store, experiments: Experiments): Promise<Experiments> {
+  const { questionQuality } = experiments;
+  if (questionQuality === undefined) return experiments;
+  const summary = summaryOf(questionQuality.judge, await store.rows<JudgedPair>(questionQuality.verdicts));
+  if (canonicalJson({ ...questionQuality, ...summary }) === canonicalJson(questionQuality)) return experiments;
+  throw failure('ArtefactDamaged', `${questionQuality.verdicts.uri} does not hold the verdicts that were counted`);
 }
 
 /** Losses of the phase's training, thinned as the report thins them. */

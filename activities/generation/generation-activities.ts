@@ -1,5 +1,6 @@
 import { evaluateItems, evaluationPrompts, evaluationTemplate, countItems } from '../../domain/evaluation.ts';
 import { draftOf, draftReport } from '../../domain/parse-draft.ts';
+import { limitEvaluation } from '../../domain/sampling.ts';
 import type { ArtefactRef, Draft, EvaluatedItem, EvaluationMode, Question } from '../../domain/records.ts';
 import { fillTemplate, resolveTemplates } from '../../domain/templates.ts';
 import type { GpuActivities } from '../contract.ts';
@@ -42,8 +43,9 @@ export function createGenerationActivities(deps: GpuDeps): Pick<GpuActivities, '
   }
 
   return {
-    generateDrafts: async ({ scope, budget, recipe, questions, adapter, name }) => {
-      const asked = await store.rows<Question>(questions);
+    generateDrafts: async ({ scope, budget, recipe, questions, adapter, name, sample }) => {
+      const all = await store.rows<Question>(questions);
+      const asked = sample ? limitEvaluation(all, sample.items, sample.seed) : all;
       const { draft: template } = resolveTemplates(recipe.templates);
       const prompts = asked.map(({ id, question }) => ({ id, prompt: fillTemplate(template, { question }) }));
       const task = {

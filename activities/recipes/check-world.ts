@@ -15,7 +15,9 @@ import type { DataDeps } from '../datasets/locate-source.ts';
 import { chooseQuestions } from '../datasets/prepare-data.ts';
 import { createObjects } from '../store/objects.ts';
 import type { Store } from '../store/store.ts';
+import { connectJudge, judgeKeyName } from '../judge/connect-judge.ts';
 import { connectTeacher, describeServer, hasModel } from '../teacher/connect.ts';
+import type { TeacherConnection } from '../teacher/connect.ts';
 import { faultOf } from '../teacher/teacher-failure.ts';
 import { createStateActivities } from './state.ts';
 
@@ -98,13 +100,39 @@ export async function checkTeacher(
       : `use one of its models (${(server.models ?? []).slice(0, 8).join(', ')}) by teacher.model or GPT4_MODEL`;
     return { problems: [problem('InvalidRecipe', 'teacher.model', what, fix)], simulated: false };
   } catch (error) {
-    const fault = faultOf(error, connection);
-    if (fault.kind !== 'transient') {
-      const what = `${connection.host} refused the key: ${fault.message}`;
-      const fix = 'set a key that is valid there, or unset it to use the simulated teacher';
-      return { problems: [problem('CredentialsRefused', 'OPENAI_API_KEY', what, fix)], simulated: false };
-    }
-    throw ApplicationFailure.retryable(`${connection.host} did not answer: ${fault.message}`, 'TeacherUnavailable');
+    return {
+      problems: [refusedKey(error, connection, ', or unset it to use the simulated teacher')],
+      simulated: false,
+    };
+  }
+}
+
+/** @throws TeacherUnavailable where the server may answer another time */
+function refusedKey(error: unknown, connection: TeacherConnection, otherwise = ''): Problem {
+  const { host, keyName } = connection;
+  const fault = faultOf(error, connection);
+  if (fault.kind === 'transient')
+    throw ApplicationFailure.retryable(`${host} did not answer: ${fault.message}`, 'TeacherUnavailable');
+  const fix = `set a key that is valid there${otherwise}`;
+  return problem('CredentialsRefused', keyName, `${host} refused the key: ${fault.message}`, fix);
+}
+
+/** The judge's server takes its key and has the model, where the recipe has a judge. Costs nothing. */
+export async function checkJudge({ surroundings, environment }: CheckDeps, { judge }: Recipe): Promise<Problem[]> {
+  if (judge === undefined) return [];
+  let connection;
+  try {
+    connection = connectJudge(surroundings.openai, environment, judge);
+  } catch (error) {
+    return [asProblem(judgeKeyName(judge), error)];
+  }
+  try {
+    const server = await describeServer(connection);
+    if (await hasModel(connection, server, judge.model)) return [];
+    const fix = `use one of its models (${(server.models ?? []).slice(0, 8).join(', ')}) by judge.model, or remove judge`;
+    return [problem('InvalidRecipe', 'judge.model', `${connection.host} has no model ${judge.model}`, fix)];
+  } catch (error) {
+    return [refusedKey(error, connection)];
   }
 }
 

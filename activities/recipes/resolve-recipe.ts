@@ -9,7 +9,7 @@ import type { FailureType } from '../../domain/failures.ts';
 import type { RunStart } from '../../domain/programme.ts';
 import type { OrchestratorActivities, ResolvedRecipe } from '../contract.ts';
 import { failure } from '../failure.ts';
-import { checkBase, checkBucket, checkData, checkFrom, checkTeacher, checkWebhook } from './check-world.ts';
+import { checkBase, checkBucket, checkData, checkFrom, checkJudge, checkTeacher, checkWebhook } from './check-world.ts';
 import type { CheckDeps } from './check-world.ts';
 
 /** What `temporal` and `tctl` send; unknown fields are refused, so that a typo does not start a run. */
@@ -71,14 +71,17 @@ export async function resolveStart(deps: CheckDeps, start: unknown, run: string)
   const { recipe: source, overrides = {}, from } = readInput(Start, start, runWords) as RunStart;
   const loaded: LoadedRecipe = loadRecipe({ recipe: source, environment: deps.environment, overrides });
   const { recipe } = loaded;
-  const [teacher, ...others] = await Promise.all([
+  const [teacher, judge, ...others] = await Promise.all([
     checkTeacher(deps, recipe),
+    checkJudge(deps, recipe),
     checkBucket(deps, run),
     checkData(deps, recipe),
     checkBase(deps, recipe),
     checkFrom(deps, recipe, from),
   ]);
-  const problems: Problem[] = [...others.flat(), ...teacher.problems, ...checkWebhook(deps, recipe)];
+  // One key that is wrong for both is told once.
+  const ofJudge = judge.filter(({ field }) => teacher.problems.every((other) => other.field !== field));
+  const problems: Problem[] = [...others.flat(), ...teacher.problems, ...ofJudge, ...checkWebhook(deps, recipe)];
   if (problems.length > 0) throw refusal(problems);
   return { ...loaded, estimate: estimateOf(recipe, teacher.simulated) };
 }

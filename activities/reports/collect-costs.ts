@@ -15,7 +15,7 @@ export function costsOf(state: ProgrammeState, recipe: Recipe | null, now: Date)
     plannedHours: recipe?.plan.hours[phase] ?? null,
   }));
   const inPhases = phaseRows.reduce((sum, row) => sum + row.gpuSeconds, 0);
-  const { gpuSeconds, teacherUsd, teacherCalls, judgeUsd = null } = state.spent;
+  const { gpuSeconds, teacherUsd, teacherCalls, judgeUsd = 0, judgeCalls = 0 } = state.spent;
   const gpuHourUsd = recipe?.budget.gpuHourUsd ?? 0;
   const end = state.finishedAt === null ? now.getTime() : Date.parse(state.finishedAt);
   return {
@@ -29,6 +29,7 @@ export function costsOf(state: ProgrammeState, recipe: Recipe | null, now: Date)
     teacherUsd,
     teacherCalls,
     judgeUsd,
+    judgeCalls,
     plannedTeacherUsd: recipe?.plan.teacherUsd ?? null,
     capUsd: state.budget?.capUsd ?? recipe?.budget.capUsd ?? null,
     recipeCapUsd: recipe?.budget.capUsd ?? null,

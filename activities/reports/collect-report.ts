@@ -6,6 +6,7 @@ import { costsOf } from './collect-costs.ts';
 import { lossesOfRun } from './collect-losses.ts';
 import { headlineOf, modeOf } from './headline.ts';
 import type { ArtefactRows } from './artefact-rows.ts';
+import { qualityReports } from './collect-quality.ts';
 import { collectSamples } from './collect-samples.ts';
 import { recipeDifferences } from './recipe-differences.ts';
 import type { AccuracyRow, GateReport, PhaseReport, ReportData } from './report-data.ts';
@@ -57,6 +58,7 @@ export async function collectReport(state: ProgrammeState, rows: ArtefactRows, n
     unreadable: state.unreadable,
     data: dataOf(state),
     samples: await collectSamples(state, rows),
+    questionQuality: await qualityReports(state, rows),
     costs: costsOf(state, recipe, now),
     recipe: {
       differences: recipeDifferences(state.recipe),
@@ -172,7 +174,7 @@ function artefactsOf(state: ProgrammeState): ReportData['artefacts'] {
     ['drafts, training', state.drafts?.train],
     ['drafts, evaluation', state.drafts?.evaluation],
     ['teacher responses', state.teacher?.responses],
-    ...state.phases.flatMap((attempt): [string, ArtefactRef][] => {
+    ...state.phases.flatMap((attempt): [string, ArtefactRef | undefined][] => {
       const name = `${attempt.phase}${attempt.attempt}`;
       return [
         ...(attempt.round === undefined
@@ -185,6 +187,7 @@ function artefactsOf(state: ProgrammeState): ReportData['artefacts'] {
         [`${name} adapter`, attempt.adapter],
         [`${name} metrics`, attempt.metrics],
         ...attempt.evaluations.map((evaluation): [string, ArtefactRef] => [evaluation.name, evaluation.items]),
+        [`${name}/question-quality`, attempt.experiments?.questionQuality?.verdicts],
       ];
     }),
   ];

@@ -6,6 +6,7 @@ import { fixesSection } from './sections/fixes.ts';
 import { gatesSection } from './sections/gates.ts';
 import { head } from './sections/head.ts';
 import { lossesSection } from './sections/losses.ts';
+import { questionQualitySection } from './sections/question-quality.ts';
 import { recipeSection } from './sections/recipe.ts';
 import { accuracySection, targetsSection } from './sections/results.ts';
 import { samplesSection } from './sections/samples.ts';
@@ -19,6 +20,7 @@ const contents: [id: string, title: string][] = [
   ['data', 'Data'],
   ['training', 'Training'],
   ['losses', 'Losses'],
+  ['question-quality', 'Question quality'],
   ['samples', 'Samples'],
   ['costs', 'Costs'],
   ['recipe', 'Recipe'],
@@ -34,6 +36,7 @@ export async function reportPage(data: ReportData): Promise<string> {
     dataSection(data),
     await trainingSection(data),
     lossesSection(data),
+    questionQualitySection(data),
     samplesSection(data),
     costsSection(data),
     recipeSection(data),

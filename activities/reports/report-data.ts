@@ -1,6 +1,8 @@
 import type { Decision, GateEvidence, GateName, Remedies, RoundName } from '../../domain/gate-types.ts';
 import type { RunLedger } from '../../domain/ledger.ts';
+import type { JudgedPair } from '../../domain/judging.ts';
 import type { PhaseAttempt, ProgrammeState, Stage } from '../../domain/programme.ts';
+import type { QuestionQuality } from '../../domain/question-quality.ts';
 import type { Answer, ArtefactRef, DataReport, EvaluationMode, PhaseName } from '../../domain/records.ts';
 import type { TrainingCurve } from './training-curve.ts';
 
@@ -67,6 +69,13 @@ export type Sample = {
 /** A field of the recipe that is not at its default. Values as JSON text. */
 export type RecipeDifference = { field: string; default: string; value: string };
 
+/** Verdicts of the judge on one attempt; `pairs` are the first of each kind, `problem` why there are none. */
+export type QualityReport = Pick<PhaseAttempt, 'phase' | 'attempt'> & {
+  quality: QuestionQuality;
+  pairs: JudgedPair[];
+  problem: string | null;
+};
+
 /** GPU time and money by part of the run; `plannedHours` is null where the plan says nothing. */
 export type CostRow = { part: string; gpuSeconds: number; plannedHours: number | null };
 export type Costs = {
@@ -76,8 +85,9 @@ export type Costs = {
   gpuUsd: number;
   teacherUsd: number;
   teacherCalls: number;
-  /** Null where nothing was paid to a judge. */
-  judgeUsd: number | null;
+  /** Zero where nothing was judged. */
+  judgeUsd: number;
+  judgeCalls: number;
   plannedTeacherUsd: number | null;
   /** As it stands, and as the recipe had it. */
   capUsd: number | null;
@@ -123,6 +133,7 @@ export type ReportData = {
   unreadable: ProgrammeState['unreadable'];
   data: { prepared: DataReport | null; drafts: DraftQuality[]; responses: DataReport['responses'] | null };
   samples: Sample[];
+  questionQuality: QualityReport[];
   costs: Costs;
   recipe: { differences: RecipeDifference[]; attempts: { attempt: string; remedies: Remedies }[]; resolved: unknown };
   artefacts: { name: string; ref: ArtefactRef }[];

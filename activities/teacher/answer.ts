@@ -2,22 +2,29 @@ import { setImmediate } from 'node:timers/promises';
 import { Context } from '@temporalio/activity';
 import { costUsd } from '../../domain/prices.ts';
 import type { TokenPrice } from '../../domain/prices.ts';
-import type { TeacherResponse } from '../../domain/records.ts';
+import type { ResponseProblem } from '../../domain/records.ts';
 import type { Store } from '../store/store.ts';
 import { call } from './call.ts';
 import type { Called, Line } from './call.ts';
-import { classified } from './classify.ts';
 import type { Journal } from './journal.ts';
 import type { Ledger } from './ledger.ts';
-import type { TeacherRequest } from './requests.ts';
+import type { ApiRequest } from './requests.ts';
 import { throughOutage } from '../store/outage.ts';
 import { keepResponse, readCompletion } from './response-store.ts';
 import type { ReadCompletion, StoredResponse } from './response-store.ts';
 import { teacherName } from './simulated.ts';
 import type { CallFault } from './teacher-failure.ts';
 
-/** A teacher stage in progress: everything that a single call needs. */
-export type Stage = {
+/** The rows that a stage makes of its requests. */
+export type Reading<Request, Row> = {
+  /** @param payer scope that asks: what another one paid is reused */
+  answered(request: Request, stored: StoredResponse, payer: string): Row;
+  /** For a request that was not answered and will not be: kept with its error, never dropped. */
+  failed(request: Request, error: string, problem: ResponseProblem): Row;
+};
+
+/** A stage in progress: everything that a single call needs. */
+export type Stage<Request, Row> = {
   store: Store;
   line: Line;
   simulated: boolean;
@@ -31,17 +38,22 @@ export type Stage = {
   payer: string;
   /** See `reliability.outageMinutes`. */
   outageMinutes: number;
+  reading: Reading<Request, Row>;
 };
 
 /** A response with the name of the model that gave it; null where none did. */
-export type Answered = { response: TeacherResponse; model: string | null };
+export type Answered<Row> = { response: Row; model: string | null };
 
 /** A request that was not answered this time; `order` is its place in the order of sending. */
 export type Unanswered = { fault: CallFault; order: number };
 
 /** The answer that is stored already. */
-export const reuse = (stage: Stage, request: TeacherRequest, stored: StoredResponse): Answered => ({
-  response: classified(request, stored, stage.payer),
+export const reuse = <Request, Row>(
+  stage: Stage<Request, Row>,
+  request: Request,
+  stored: StoredResponse,
+): Answered<Row> => ({
+  response: stage.reading.answered(request, stored, stage.payer),
   model: teacherName(stored.model, stage.simulated),
 });
 
@@ -51,11 +63,11 @@ export const reuse = (stage: Stage, request: TeacherRequest, stored: StoredRespo
  * @param answered told the order of a request that came back whole, before it is stored
  * @throws BudgetExceeded, failures of the store, the client's abort error when cancelled
  */
-export async function ask(
-  stage: Stage,
-  request: TeacherRequest,
+export async function ask<Request extends ApiRequest, Row>(
+  stage: Stage<Request, Row>,
+  request: Request,
   answered: (order: number) => void,
-): Promise<Answered | Unanswered> {
+): Promise<Answered<Row> | Unanswered> {
   const { store, line, price, ledger, payer, maxTokens, outageMinutes: minutes } = stage;
   const most = { input: request.mostInputTokens, output: maxTokens };
   const worstUsd = costUsd(most, price);

@@ -3,8 +3,7 @@ import { Context } from '@temporalio/activity';
 import pLimit from 'p-limit';
 import { ask, reuse } from './answer.ts';
 import type { Answered, Stage, Unanswered } from './answer.ts';
-import { failedResponse } from './classify.ts';
-import type { TeacherRequest } from './requests.ts';
+import type { ApiRequest } from './requests.ts';
 import type { StoredResponse } from './response-store.ts';
 import { teacherFailure } from './teacher-failure.ts';
 import type { CallFault } from './teacher-failure.ts';
@@ -29,12 +28,12 @@ type Limits = { concurrency: number; maxRetries: number; advance: () => void };
  * @param known stored responses, by index
  * @throws TeacherRejected, TeacherUnavailable, BudgetExceeded, failures of the store; the cancellation
  */
-export async function askAll(
-  stage: Stage,
-  requests: readonly TeacherRequest[],
+export async function askAll<Request extends ApiRequest, Row>(
+  stage: Stage<Request, Row>,
+  requests: readonly Request[],
   known: readonly (StoredResponse | null)[],
   { concurrency, maxRetries, advance }: Limits,
-): Promise<Answered[]> {
+): Promise<Answered<Row>[]> {
   const { connection, signal } = stage.line;
   // Beyond those at the provider a few may be on their way to the store, so that its latency costs no throughput.
   const limit = pLimit(concurrency + Math.ceil(concurrency / 8));
@@ -44,7 +43,7 @@ export async function askAll(
   const ends: Error[] = [];
   const given: CallFault[] = [];
 
-  const once = async (request: TeacherRequest): Promise<Answered | Unanswered | null> => {
+  const once = async (request: Request): Promise<Answered<Row> | Unanswered | null> => {
     if (ends.length > 0) return null;
     try {
       return await ask(stage, request, weather.answered);
@@ -54,13 +53,13 @@ export async function askAll(
     }
   };
 
-  const untilAnswered = async (request: TeacherRequest): Promise<Answered | null> => {
+  const untilAnswered = async (request: Request): Promise<Answered<Row> | null> => {
     let progress = weather.answers();
     for (let tries = 0; ; tries += 1) {
       const outcome = await limit(once, request);
       if (outcome === null || 'response' in outcome) return outcome;
       const { fault } = outcome;
-      if (fault.kind === 'row') return failed(request, fault);
+      if (fault.kind === 'row') return failed(stage, request, fault);
       const lasting = fault.kind === 'transient' && weather.fault();
       if (fault.kind === 'rejected' || lasting) ends.push(teacherFailure(fault, connection));
       if (ends.length > 0) return null;
@@ -71,7 +70,7 @@ export async function askAll(
       if (!fault.again || tries >= maxRetries || (fault.retryAfterMs ?? 0) > longestRetryAfterMs) {
         // A server that answers, if only with rubbish, is not away.
         const there = fault.reason === 'malformed' || weather.answeredAfter(outcome.order);
-        if (fault.again && there) return failed(request, fault);
+        if (fault.again && there) return failed(stage, request, fault);
         given.push(fault);
         return null;
       }
@@ -96,10 +95,11 @@ export async function askAll(
   return answered.filter((one) => one !== null);
 }
 
-const failed = (request: TeacherRequest, { message, reason }: Extract<CallFault, { kind: 'row' | 'transient' }>) => ({
-  response: failedResponse(request, message, reason),
-  model: null,
-});
+const failed = <Request, Row>(
+  { reading }: Stage<Request, Row>,
+  request: Request,
+  { message, reason }: Extract<CallFault, { kind: 'row' | 'transient' }>,
+): Answered<Row> => ({ response: reading.failed(request, message, reason), model: null });
 
 /**
  * Tells an outage from single faults. Each time that it looks like one, all wait for longer.

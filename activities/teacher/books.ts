@@ -59,9 +59,8 @@ export function openBooks(
 }
 
 /** An end at the cap, with what the budget gate shows; every other error as it is. */
-export function atTheCap(error: unknown, paidUsd: number, dearestUsd: number, callsLeft: number): unknown {
+export function atTheCap(error: unknown, cost: BudgetNews['cost'], dearestUsd: number, callsLeft: number): unknown {
   if (failureType(error) !== 'BudgetExceeded' || !(error instanceof Error)) return error;
-  const cost = { teacherUsd: paidUsd };
   const news: BudgetNews = { cost, nextUsd: dearestUsd, restUsd: dearestUsd * callsLeft };
   return failure('BudgetExceeded', error.message, { details: [{ budget: news }] });
 }

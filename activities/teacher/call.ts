@@ -1,7 +1,7 @@
 import OpenAI from 'openai';
 import type { TeacherConnection } from './connect.ts';
 import type { Pace, Sent } from './pace.ts';
-import type { TeacherRequest } from './requests.ts';
+import type { ApiRequest } from './requests.ts';
 import { faultOf } from './teacher-failure.ts';
 import type { CallFault } from './teacher-failure.ts';
 import type { Ending, Window } from './window.ts';
@@ -22,7 +22,7 @@ export type Called = { order: number } & ({ completion: OpenAI.ChatCompletion } 
  *
  * @throws the signal's reason when cancelled
  */
-export async function call(line: Line, request: TeacherRequest): Promise<Called> {
+export async function call(line: Line, request: ApiRequest): Promise<Called> {
   const { window, pace, signal } = line;
   const order = await window.enter(signal);
   let ending: Ending = 'other';
@@ -42,7 +42,7 @@ export async function call(line: Line, request: TeacherRequest): Promise<Called>
 
 async function send(
   { connection, pace, signal }: Line,
-  { body }: TeacherRequest,
+  { body }: ApiRequest,
   sent: Sent,
 ): Promise<{ completion: OpenAI.ChatCompletion } | { fault: CallFault }> {
   // The client's own timeout ends with the headers; a body may hang as well.

@@ -34,7 +34,8 @@ export function classified(request: TeacherRequest, stored: StoredResponse, paye
   };
 }
 
-function problemOf({ refusal, finish }: StoredResponse): ResponseProblem | null {
+/** What is wrong with a response that came; null = nothing. */
+export function problemOf({ refusal, finish }: Pick<StoredResponse, 'refusal' | 'finish'>): ResponseProblem | null {
   if (finish === 'content_filter') return 'content-filter';
   if (refusal !== null) return 'refusal';
   return finish === 'length' ? 'length' : null;

@@ -7,7 +7,7 @@ import { simulatedOwner } from './simulated.ts';
 /** Recipes that were resolved by older versions do not say it. */
 const usualTimeoutSeconds = 120;
 
-/** The teacher's server as a client sees it. */
+/** A server of models as a client sees it: the teacher's, or the judge's. */
 export type TeacherConnection = {
   client: OpenAI;
   /** For a whole answer, body included. */
@@ -16,6 +16,10 @@ export type TeacherConnection = {
   host: string;
   /** OpenAI itself; others know the older name of the token limit, and not all of them the newer. */
   official: boolean;
+  /** The block of the recipe that names this server. */
+  section: 'teacher' | 'judge';
+  /** Environment variable with the key. */
+  keyName: string;
   /** Takes the key out of a text, should a server have put it there. */
   redact(text: string): string;
 };
@@ -34,9 +38,22 @@ export function connectTeacher(openai: Surroundings['openai'], teacher: Recipe['
       'OPENAI_API_KEY: not set, and no other server is named; set it, or set teacher.baseUrl (OPENAI_BASE_URL), or let `ratchet up` start the simulated teacher',
     );
   }
+  const { timeoutSeconds } = teacher;
+  return connect({ section: 'teacher', baseURL, apiKey: openai.apiKey, keyName: 'OPENAI_API_KEY', timeoutSeconds });
+}
+
+/** What a connection is made from; without `baseURL` it is to OpenAI. */
+export type ConnectionSettings = Pick<TeacherConnection, 'section' | 'keyName'> & {
+  baseURL: string | undefined;
+  apiKey: string | undefined;
+  timeoutSeconds: number | undefined;
+};
+
+/** A client of a server, whoever is asked there. */
+export function connect({ section, baseURL, keyName, ...settings }: ConnectionSettings): TeacherConnection {
   // Local servers want no key, but the client does.
-  const apiKey = openai.apiKey ?? 'none';
-  const timeoutMs = (teacher.timeoutSeconds ?? usualTimeoutSeconds) * 1000;
+  const apiKey = settings.apiKey ?? 'none';
+  const timeoutMs = (settings.timeoutSeconds ?? usualTimeoutSeconds) * 1000;
   const client = new OpenAI({
     apiKey,
     baseURL: baseURL ?? 'https://api.openai.com/v1',
@@ -45,7 +62,7 @@ export function connectTeacher(openai: Surroundings['openai'], teacher: Recipe['
   });
   const { host } = new URL(client.baseURL);
   const redact = (text: string): string => (apiKey.length < 8 ? text : text.replaceAll(apiKey, '[key]'));
-  return { client, timeoutMs, host, official: host === 'api.openai.com', redact };
+  return { client, timeoutMs, host, official: host === 'api.openai.com', section, keyName, redact };
 }
 
 /** What a server says of itself. `models` is null where it does not list them. */

@@ -1,6 +1,6 @@
 import { inParallel } from '../store/parallel.ts';
 import type { Store } from '../store/store.ts';
-import type { TeacherRequest } from './requests.ts';
+import type { ApiRequest } from './requests.ts';
 import { findResponse, responseFolder } from './response-store.ts';
 import type { StoredResponse } from './response-store.ts';
 
@@ -29,7 +29,7 @@ export async function listStored(store: Store, requests: number): Promise<Stored
 /** The stored responses of requests, by index; null where there is none. */
 export const findKnown = (
   store: Store,
-  requests: readonly TeacherRequest[],
+  requests: readonly ApiRequest[],
   stored: StoredDigests,
 ): Promise<(StoredResponse | null)[]> =>
   inParallel(requests, lookUps, ({ digest }) =>

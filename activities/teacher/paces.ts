@@ -19,7 +19,7 @@ export function createPaces(store: Store) {
   const paces = new Map<string, Shared>();
   return async (
     connection: TeacherConnection,
-    teacher: Recipe['teacher'],
+    teacher: Pick<Recipe['teacher'], 'model' | 'requestsPerMinute' | 'tokensPerMinute'>,
   ): Promise<{ pace: Pace; leave: () => Promise<void> }> => {
     const caps = {
       requestsPerMinute: teacher.requestsPerMinute ?? null,
@@ -51,3 +51,5 @@ export function createPaces(store: Store) {
     }
   };
 }
+
+export type PaceOf = ReturnType<typeof createPaces>;

@@ -7,6 +7,7 @@ const beatMs = 500;
 /** Heartbeats with progress until `end`, whether rows come or not: a slow teacher is not a lost worker. */
 export function trackProgress(
   total: number,
+  label: string,
   money: () => Pick<TrainerProgress, 'spentUsd' | 'unansweredUsd'>,
 ): { advance: () => void; done: () => number; end: () => void } {
   const context = Context.current();
@@ -14,7 +15,7 @@ export function trackProgress(
   let done = 0;
   const beat = (): void => {
     const eta = done === 0 ? {} : { etaSeconds: Math.round(((Date.now() - startedAt) / 1000 / done) * (total - done)) };
-    const progress: TrainerProgress = { kind: 'teacher', label: 'teacher responses', done, total, startedAt };
+    const progress: TrainerProgress = { kind: 'teacher', label, done, total, startedAt };
     context.heartbeat({ ...progress, ...eta, ...money() });
   };
   beat();

@@ -8,10 +8,8 @@ import type { Recipe } from '../../config/recipe.ts';
 import { sha256 } from '../store/files.ts';
 import { simulatedMetadata } from './simulated.ts';
 
-/** One question put to the teacher for the n-th time. */
-export type TeacherRequest = {
-  question: Question;
-  attempt: number;
+/** One request to a paid model, whoever asks what. */
+export type ApiRequest = {
   /** Key of its stored response: sha256 over model, messages, parameters and attempt. */
   digest: string;
   body: OpenAI.ChatCompletionCreateParamsNonStreaming;
@@ -21,10 +19,25 @@ export type TeacherRequest = {
   usualTokens: number;
 };
 
+/** One question put to the teacher for the n-th time. */
+export type TeacherRequest = ApiRequest & { question: Question; attempt: number };
+
 /** Tokens of the chat format around a message; four are usual. */
 const messageOverhead = 8;
 /** Of English text, about. */
 const bytesPerToken = 4;
+
+/** What a request of these messages may use of a budget and of a limit per minute. */
+export function tokenBounds(
+  messages: readonly string[],
+  maxTokens: number,
+): Pick<ApiRequest, 'mostInputTokens' | 'usualTokens'> {
+  const bytes = messages.reduce((sum, message) => sum + Buffer.byteLength(message), 0);
+  return {
+    mostInputTokens: bytes + messages.length * messageOverhead,
+    usualTokens: Math.ceil(bytes / bytesPerToken) + messageOverhead + maxTokens,
+  };
+}
 
 /**
  * All requests of a stage, in order of question, then attempt.
@@ -51,7 +64,6 @@ export function teacherRequests(
       { role: 'system', content: teacherSystem },
       { role: 'user', content: user },
     ];
-    const bytes = Buffer.byteLength(teacherSystem) + Buffer.byteLength(user);
     return Array.from({ length: attempts }, (_, attempt): TeacherRequest => {
       const metadata = server.simulated ? { metadata: simulatedMetadata(recipe, attempt) } : {};
       const parameters = { temperature, maxTokens, ...metadata };
@@ -61,8 +73,7 @@ export function teacherRequests(
         attempt,
         digest: sha256(canonicalJson({ model, messages, parameters, attempt })),
         body: { model, messages, temperature, ...limit, ...metadata },
-        mostInputTokens: bytes + 2 * messageOverhead,
-        usualTokens: Math.ceil(bytes / bytesPerToken) + messageOverhead + maxTokens,
+        ...tokenBounds([teacherSystem, user], maxTokens),
       };
     });
   });

@@ -27,6 +27,12 @@ export const simulatedMetadata = (recipe: Recipe, attempt: number): Record<strin
   error_rate_no: String(recipe.teacher.simulated?.errorRateNo ?? 0.101),
 });
 
+/** Names of the models that answered; the one that was to be asked where none did. */
+export function namesOf(answered: readonly { model: string | null }[], asked: string, simulated: boolean): string {
+  const names = new Set(answered.flatMap(({ model }) => (model === null ? [] : [model])));
+  return names.size === 0 ? teacherName(asked, simulated) : [...names].sort().join(', ');
+}
+
 /** The name under which its answers are recorded: always one that says so. */
 export const teacherName = (model: string, simulated: boolean): string =>
   simulated && !model.startsWith('simulated') ? `simulated-${model}` : model;

@@ -39,12 +39,16 @@ const rejections: Readonly<Record<string, Rejection>> = {
 };
 const rejectedStatus: Readonly<Record<number, Rejection>> = { 401: 'bad-key', 403: 'bad-key', 404: 'unknown-model' };
 
-const rejectionWords: Record<Rejection, string> = {
-  'bad-key': 'check OPENAI_API_KEY',
-  'unknown-model': 'check teacher.model (GPT4_MODEL)',
-  'no-quota': 'check the quota and billing of the account',
-  'bad-setting': 'check the settings under teacher: the model does not take one of them',
-};
+const rejectionWords = (
+  reason: Rejection,
+  { section, keyName }: Pick<TeacherConnection, 'section' | 'keyName'>,
+): string =>
+  ({
+    'bad-key': `check ${keyName}`,
+    'unknown-model': `check ${section}.model${section === 'teacher' ? ' (GPT4_MODEL)' : ''}`,
+    'no-quota': 'check the quota and billing of the account',
+    'bad-setting': `check the settings under ${section}: the model does not take one of them`,
+  })[reason];
 
 /** Servers other than OpenAI say it in words only. */
 const tooLong = /context.?length|maximum context|context window|too many tokens|prompt is too long/i;
@@ -61,11 +65,15 @@ function rowProblem(code: string, message: string): ResponseProblem {
  *
  * @param timedOut the call was given up here
  */
-export function faultOf(error: unknown, { redact }: Pick<TeacherConnection, 'redact'>, timedOut = false): CallFault {
+export function faultOf(
+  error: unknown,
+  { redact, section }: Pick<TeacherConnection, 'redact' | 'section'>,
+  timedOut = false,
+): CallFault {
   const message = redact(error instanceof Error ? error.message : String(error)).slice(0, 500);
   const passing = { kind: 'transient', retryAfterMs: null, again: true, perhapsPaid: true } as const;
   if (timedOut || error instanceof OpenAI.APIConnectionTimeoutError) {
-    return { ...passing, reason: 'timeout', message: 'no whole answer within teacher.timeoutSeconds' };
+    return { ...passing, reason: 'timeout', message: `no whole answer within ${section}.timeoutSeconds` };
   }
   if (error instanceof SyntaxError) return { ...passing, reason: 'malformed', message: `not JSON: ${message}` };
   if (!(error instanceof OpenAI.APIError)) {
@@ -93,9 +101,13 @@ export function faultOf(error: unknown, { redact }: Pick<TeacherConnection, 'red
 }
 
 /** A fault that ends the activity. Neither cause nor stack of the client is kept: they may quote the request. */
-export function teacherFailure(fault: CallFault, { host }: Pick<TeacherConnection, 'host'>): ApplicationFailure {
+export function teacherFailure(
+  fault: CallFault,
+  connection: Pick<TeacherConnection, 'host' | 'section' | 'keyName'>,
+): ApplicationFailure {
+  const { host } = connection;
   if (fault.kind === 'rejected') {
-    const message = `${host} refused (${fault.reason}): ${fault.message}. Fix: ${rejectionWords[fault.reason]}`;
+    const message = `${host} refused (${fault.reason}): ${fault.message}. Fix: ${rejectionWords(fault.reason, connection)}`;
     return failure('TeacherRejected', message, { details: [{ reason: fault.reason }] });
   }
   return failure(

@@ -4,6 +4,7 @@ import { remedyWords } from '../../activities/reports/remedy-words.ts';
 import { oneLine } from '../../activities/reports/visible-text.ts';
 import { attemptName } from '../../domain/attempt-name.ts';
 import type { GateEvidence, Verdict } from '../../domain/gate-types.ts';
+import { qualityLines } from '../../domain/question-quality.ts';
 import type { GatesView } from '../../workflows/messages.ts';
 import type { Paint } from '../terminal.ts';
 import { decisionWords } from '../watch/state-words.ts';
@@ -16,6 +17,7 @@ const toned = (verdict: Verdict, paint: Paint) =>
 /** Everything a person should see before deciding. Pure. */
 export function evidenceText(evidence: GateEvidence, paint: Paint): string[] {
   const { recommendation, options } = evidence;
+  const quality = evidence.experiments?.questionQuality;
   const remedies = recommendation.remedies ? ` (${oneLine(remedyWords(recommendation.remedies))})` : '';
   return [
     paint.strong(`Gate ${attemptName(evidence.gate, evidence.attempt, evidence.round)}: `) +
@@ -28,6 +30,7 @@ export function evidenceText(evidence: GateEvidence, paint: Paint): string[] {
         ? `  ${paint.bad('found')}      ${cause}: ${oneLine(text, 400)}`
         : paint.soft(`  ruled out  ${cause}: ${oneLine(text, 400)}`),
     ),
+    ...(quality ? ['Question quality', ...qualityLines(quality).map((line) => `  ${oneLine(line, 400)}`)] : []),
     `Recommended: ${paint.strong(recommendation.choice)}${remedies}. ${oneLine(recommendation.reason, 400)}`,
     `Options: ${options.join(', ')}   evidence ${shortDigest(evidence.digest)}`,
   ];

@@ -7,6 +7,7 @@ const words: Record<string, string> = {
   prepareData: 'preparing questions',
   generateDrafts: 'student drafts',
   askTeacher: 'asking the teacher',
+  judgePairs: 'asking the judge',
   buildAnswerCorpus: 'building the corpus',
   buildReasoningCorpus: 'building the corpus',
   buildPairs: 'building pairs',

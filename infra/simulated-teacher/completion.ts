@@ -1,9 +1,15 @@
 import { createHash } from 'node:crypto';
 import { z } from 'zod';
 import type { Question } from '../../domain/records.ts';
+import { judgeSets } from './judging.ts';
 import { givenAnswer, questionOf, teach } from './teaching.ts';
 
-/** What it reads of a chat request. `metadata` says how to err; without it it errs as the reference teacher did. */
+const share = z.coerce.number().min(0).max(1);
+
+/**
+ * What it reads of a chat request. `metadata` says how to err; without it it errs as the reference teacher did. With
+ * `task: judge` it compares two texts.
+ */
 export const ChatRequest = z.object({
   model: z.string().min(1),
   messages: z.array(z.object({ role: z.string(), content: z.string() })).min(1),
@@ -15,8 +21,13 @@ export const ChatRequest = z.object({
       attempt: z.string().default('0'),
       error_rate_yes: z.coerce.number().min(0).max(1).default(0.571),
       error_rate_no: z.coerce.number().min(0).max(1).default(0.101),
+      task: z.literal('judge').optional(),
+      position_bias: share.optional(),
+      length_bias: share.optional(),
+      error_rate: share.optional(),
     })
     .prefault({}),
+  response_format: z.object({ type: z.string() }).optional(),
 });
 export type ChatRequest = z.infer<typeof ChatRequest>;
 
@@ -76,6 +87,14 @@ function textFor(request: ChatRequest, known: ReadonlyMap<string, Question>): st
   const question = questionOf(asked, known);
   if (question === null) return null;
   const { seed, attempt, error_rate_yes: yes, error_rate_no: no } = request.metadata;
+  if (request.metadata.task === 'judge') return judgement(request, question, asked);
   const given = givenAnswer(question, { seed, attempt, rates: { yes, no } });
   return teach(question, given, asked.replace(question.question, ''));
+}
+
+function judgement({ metadata, response_format }: ChatRequest, question: Question, asked: string): string {
+  const { seed, position_bias = 0, length_bias = 0, error_rate = 0 } = metadata;
+  const errors = { seed, positionBias: position_bias, lengthBias: length_bias, errorRate: error_rate };
+  const verdict = judgeSets(question, asked, errors, response_format?.type === 'json_schema');
+  return verdict ?? 'The simulated judge reads the default prompt only: it found no <first> and <second>.';
 }

@@ -14,9 +14,9 @@ import type { ServerSettings } from './settings.ts';
 /**
  * The only place where anything is simulated: a teacher over the OpenAI protocol that knows exactly the facts that it
  * was told (`POST /v1/simulated/questions`, rows of domain/records.ts) and errs as the request's `metadata` says. It
- * says what it is in `/v1/models` (`owned_by: ratchet-simulated`) and in the model name of every answer. Chat
- * completions, files and batches; limits, latency and faults as its settings say; `GET /v1/simulated/stats` counts,
- * `GET /v1/simulated/digests` by request.
+ * says what it is in `/v1/models` (`owned_by: ratchet-simulated`) and in the model name of every answer. As a judge it
+ * compares two sets of clarifying questions (judging.ts). Chat completions, files and batches; limits, latency and
+ * faults as its settings say; `GET /v1/simulated/stats` counts, `GET /v1/simulated/digests` by request.
  */
 
 const Questions = z.object({
@@ -68,7 +68,7 @@ async function serveRest(
   { known, counters }: Teaching,
 ): Promise<boolean> {
   if (route === 'GET /v1/models') {
-    send(response, 200, { object: 'list', data: [modelOf('simulated-teacher')] });
+    send(response, 200, { object: 'list', data: ['simulated-teacher', 'simulated-judge'].map(modelOf) });
   } else if (route.startsWith('GET /v1/models/')) {
     send(response, 200, modelOf(decodeURIComponent(route.slice('GET /v1/models/'.length))));
   } else if (route === 'POST /v1/simulated/questions') {

@@ -26,6 +26,7 @@ describe('estimateCost', () => {
       teacherCalls: 200,
       teacherUsd: expect.closeTo(usd, 12) as number,
       teacherPriced: true,
+      judgeCalls: 0,
       judgeUsd: 0,
       pricesDate: '2026-03',
       gpuHours: 7,
@@ -42,8 +43,14 @@ describe('estimateCost', () => {
   });
   it('a later round takes its own device time, and its own calls where the pairs quote the teacher on the draft', () => {
     const rounds = (chosen: 'final-answer' | 'full-response') => ({ ...recipe, phaseC: { chosen, rounds: 3 } });
-    expect(estimateCost(rounds('final-answer'), { countTokens })).toMatchObject({ teacherCalls: 200, gpuHours: 2 + 2 + 3 * 3 });
-    expect(estimateCost(rounds('full-response'), { countTokens })).toMatchObject({ teacherCalls: 600, gpuHours: 2 + 2 + 3 * 3 });
+    expect(estimateCost(rounds('final-answer'), { countTokens })).toMatchObject({
+      teacherCalls: 200,
+      gpuHours: 2 + 2 + 3 * 3,
+    });
+    expect(estimateCost(rounds('full-response'), { countTokens })).toMatchObject({
+      teacherCalls: 600,
+      gpuHours: 2 + 2 + 3 * 3,
+    });
   });
   it('takes measured hours and a free simulated teacher', () => {
     expect(estimateCost(recipe, { countTokens, gpuHours: 0.1, simulated: true })).toMatchObject({
@@ -53,17 +60,31 @@ describe('estimateCost', () => {
       totalUsd: 0.05,
     });
   });
-  it('counts batches at their price, and a judge beside the teacher', () => {
+  it('counts batches at their price', () => {
     const plain = estimateCost(recipe, { countTokens });
-    const judge = { model: 'gpt-4.1', price: undefined, calls: 100, outputTokens: 50, batch: false } as const;
-    const both = estimateCost(recipe, { countTokens, batch: true, judge: { ...judge, inputTokens: () => 600 } });
-    expect(both.teacherUsd).toBeCloseTo(plain.teacherUsd / 2, 12);
-    expect(both.judgeUsd).toBeCloseTo((100 * (600 * 2 + 50 * 8)) / 1e6, 12);
-    expect(both.totalUsd).toBeCloseTo(both.teacherUsd + both.judgeUsd + 3.5, 12);
+    const batched = estimateCost(recipe, { countTokens, batch: true });
+    expect(batched.teacherUsd).toBeCloseTo(plain.teacherUsd / 2, 12);
   });
   it('does not count tokens that cost nothing', () => {
     const never = () => expect.unreachable('tokens were counted');
     expect(estimateCost(recipe, { countTokens: never, simulated: true }).pricesDate).toBeNull();
+  });
+  it('a judge is called for every pair in every order and round, the calibration’s too', () => {
+    const judge = {
+      ...{ model: 'gpt-4.1-mini', maxTokens: 100, items: 200, calibrationItems: 40 },
+      ...{ bothOrders: true, templates: { system: 's'.repeat(200), user: 'u'.repeat(200) } },
+    };
+    const { maxNewTokens } = recipe.drafts;
+    const tokens = countTokens(judge.templates.system) + countTokens(judge.templates.user) + 12 + 40;
+    const usd = (480 * (tokens + 2 * maxNewTokens) * 0.4 + 480 * 100 * 1.6) / 1e6;
+    const judged = estimateCost({ ...recipe, judge }, { countTokens });
+    expect(judged).toMatchObject({ judgeCalls: 480, judgeUsd: expect.closeTo(usd, 12) as number });
+    expect(judged.totalUsd - estimateCost(recipe, { countTokens }).totalUsd).toBeCloseTo(usd, 12);
+    expect(estimateCost({ ...recipe, judge: { ...judge, bothOrders: false } }, { countTokens }).judgeCalls).toBe(240);
+    const rounds = { ...recipe, judge, phaseC: { ...recipe.phaseC, rounds: 2 } };
+    expect(estimateCost(rounds, { countTokens }).judgeCalls).toBe(960);
+    expect(estimateCost({ ...recipe, judge }, { countTokens, judgeSimulated: true }).judgeUsd).toBe(0);
+    expect(estimateCost(recipe, { countTokens })).toMatchObject({ judgeCalls: 0, judgeUsd: 0 });
   });
   it('says when there is no price', () => {
     expect(estimateCost({ ...recipe, teacher: { model: 'own-7b', maxTokens: 1 } }, { countTokens })).toMatchObject({

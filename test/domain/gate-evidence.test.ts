@@ -1,6 +1,8 @@
 import { describe, expect, it } from 'vitest';
+import { evidenceDifferences } from '../../domain/decisions.ts';
 import { gateEvidence } from '../../domain/gate-evidence.ts';
 import type { GateInput } from '../../domain/gate-evidence.ts';
+import type { EvidenceParts } from '../../domain/gate-types.ts';
 import { evaluated, sha256, summaryOf } from './rows.ts';
 
 const evaluation = (name: string, items: ReturnType<typeof evaluated>, template = 'reasoning') => ({
@@ -129,6 +131,41 @@ it('forgetting is judged against the model before, where that was asked directly
   const withControl = { ...failedB, evaluations: { ...failedB.evaluations, control: phaseA } };
   const forgotten = gateEvidence(withControl, sha256).diagnosis.find(({ cause }) => cause === 'forgetting');
   expect(forgotten).toMatchObject({ found: true, numbers: { n: 687 } });
+});
+
+describe('question quality', () => {
+  const quality = (verdicts: string): NonNullable<GateInput['experiments']> => {
+    const ref = (sha256: string) => ({ uri: `s3://b/${sha256}`, sha256, bytes: 1, rows: 100 });
+    return {
+      questionQuality: {
+        judge: {
+          ...{ name: 'm', promptDigest: 'p', temperature: 0, maxTokens: 300 },
+          ...{ bothOrders: true, structuredOutput: true },
+        },
+        compared: {
+          ...{ items: 100, wins: 35, losses: 20, ties: 45, unjudged: 0, exact: 0, twice: 100 },
+          ...{ flips: { first: 0, second: 0, half: 0 }, problems: {} },
+        },
+        ...{ lengthControl: null, calibration: null, verdicts: ref(verdicts), drafts: ref('d') },
+      },
+    };
+  };
+  it('is evidence where it is no criterion, and part of what a decision rests on', () => {
+    const one = gateEvidence({ ...failedB, experiments: quality('one') }, sha256);
+    const other = gateEvidence({ ...failedB, experiments: quality('other') }, sha256);
+    expect(one.experiments).toEqual(quality('one'));
+    expect(one.criteria).toHaveLength(1);
+    expect(one.digest).not.toBe(other.digest);
+    expect(evidenceDifferences(one.parts as EvidenceParts, other.parts as EvidenceParts)).toEqual([
+      'evaluation B1/question-quality',
+    ]);
+  });
+  it('is not extended by more held-out questions where it is inconclusive', () => {
+    const criteria = [{ metric: 'question-quality', atLeast: 0.1, confidence: 0.95 }] as const;
+    const evidence = gateEvidence({ ...failedB, criteria, experiments: quality('v'), questionsLeft: 500 }, sha256);
+    expect(evidence.verdict).toBe('inconclusive');
+    expect(evidence.options).not.toContain('extend');
+  });
 });
 
 it('refuses a summary that is not that of its items', () => {

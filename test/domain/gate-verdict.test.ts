@@ -66,6 +66,26 @@ describe('criteria', () => {
       onlyOld: 0,
     });
   });
+  it('question-quality is wins minus losses, and more held-out questions do not settle it', () => {
+    const compared = (wins: number, losses: number, items: number) => ({
+      ...{ wins, losses, items, ties: items - wins - losses, unjudged: 0, exact: 0, twice: items },
+      ...{ flips: { first: 0, second: 0, half: 0 }, problems: {} },
+    });
+    const asked: GateCriterion = { metric: 'question-quality', atLeast: 0.1, confidence: 0.95 };
+    const judge = (wins: number, losses: number, items: number) =>
+      judgeCriteria([asked], { candidate: better, questionQuality: compared(wins, losses, items) }, 2)[0];
+    expect(judge(120, 20, 200)).toMatchObject({
+      ...{ verdict: 'pass', n: 200, counts: { onlyNew: 120, onlyOld: 20 }, estimate: 0.5 },
+      // It is not looked at again with an extension.
+      exact: { level: expect.closeTo(0.025, 12) as number },
+    });
+    expect(judge(40, 60, 200)?.verdict).toBe('fail');
+    expect(judge(70, 40, 200)).toMatchObject({ verdict: 'inconclusive', settledBy: null });
+    expect(judge(70, 40, 200)?.text).toMatch(
+      /^question quality: 70 wins, 40 losses of 200 \(win rate 57\.5 %\): \+15\.0 points, 95 % interval \+\d\.\d to \+\d+\.\d points, asked ≥ \+10 points: inconclusive; judge\.items of about \d+ would settle it$/,
+    );
+    expect(() => judgeCriteria([asked], { candidate: better })).toThrow('needs the verdicts of a judge');
+  });
   it('ablation-gain is against the no-draft evaluation; parsable is a share', () => {
     const unparsed = better.map((item, i) => (i < 40 ? { ...item, answer: null, correct: false } : item));
     const verdicts = judgeCriteria(

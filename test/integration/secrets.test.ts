@@ -7,7 +7,9 @@ import { sendJson, startOpenAiServer } from '../teacher/openai-server.ts';
 import { someQuestions } from '../teacher/stage.ts';
 
 const apiKey = 'sk-test-0123456789abcdefghij';
+const judgeKey = 'sk-judge-9876543210zyxwvutsr';
 let careless: Awaited<ReturnType<typeof startOpenAiServer>>;
+let judge: Awaited<ReturnType<typeof startOpenAiServer>>;
 let stack: TeacherStack;
 beforeAll(async () => {
   careless = await startOpenAiServer({
@@ -28,11 +30,19 @@ beforeAll(async () => {
       return false;
     },
   });
-  stack = await startTeacherStack({ baseUrl: careless.baseUrl, apiKey });
+  judge = await startOpenAiServer({
+    ...{ key: judgeKey, models: ['m'] },
+    behave: ({ messages }, response) => {
+      const [error, reject] = [{ message: `no luck with ${judgeKey}` }, messages[0]?.content === 'reject'];
+      return sendJson(response, reject ? 401 : 400, { error: reject ? { ...error, code: 'invalid_api_key' } : error });
+    },
+  });
+  stack = await startTeacherStack({ baseUrl: careless.baseUrl, apiKey }, { JUDGE_API_KEY: judgeKey });
 });
 afterAll(async () => {
   await stack.stop();
   await careless.stop();
+  await judge.stop();
 });
 
 /** Every file below a folder, as one text: histories, objects, logs, records. */
@@ -64,4 +74,25 @@ test('the key appears in no history, log, artefact or error', async () => {
   expect(everythingBelow(join(stack.home, 's3'))).toContain('no luck with [key]');
   expect(said.cause?.cause?.message).toContain('refused (bad-key): 401 no luck with [key]');
   expect(everything).not.toContain(apiKey);
+});
+
+test('nor does the key of a judge elsewhere, and no other key is sent there', async () => {
+  const settings = { model: 'm', price: 'free', baseUrl: judge.baseUrl, apiKeyEnv: 'JUDGE_API_KEY' };
+  const pairs = [{ before: 'Why?', after: 'How?' }];
+  const judged = await stack.runJudge(await stack.prepareJudge(settings, pairs, { run: 'judge-faults' }));
+  expect(judged.summary.compared.problems).toEqual({ 'bad-request': 2 });
+  const rejecting = { ...settings, templates: { system: 'reject' } };
+  const rejected = await stack.prepareJudge(rejecting, pairs, { run: 'judge-rejected' });
+  const error = (await stack.runJudge(rejected).catch((caught: unknown) => caught)) as Error & {
+    cause?: Error & { cause?: Error };
+  };
+  const histories = await Promise.all(
+    ['judge-faults', 'judge-rejected'].map((run) => stack.client.workflow.getHandle(run).fetchHistory()),
+  );
+  const everything = [everythingBelow(stack.home), JSON.stringify(histories), error.cause?.cause?.message].join('\n');
+  expect(everythingBelow(join(stack.home, 's3'))).toContain('no luck with [key]');
+  expect(error.cause?.cause?.message).toContain('refused (bad-key): 401 no luck with [key]. Fix: check JUDGE_API_KEY');
+  expect(everything).not.toContain(judgeKey);
+  // A server that was sent another key would have answered with it.
+  expect(judge.seen.chats).toBeGreaterThan(2);
 });

@@ -13,3 +13,7 @@ export const oneDpoTraining = (input: Input<'trainDpo'>) =>
 /** Workflow of one teacher stage. */
 export const oneAsk = (input: Parameters<ApiActivities['askTeacher']>[0]) =>
   apiTasks(input.recipe.reliability, phasePurse(input.recipe, input.budget)).askTeacher(input);
+
+/** Workflow of one stage of the judge. */
+export const oneJudgement = (input: Parameters<ApiActivities['judgePairs']>[0]) =>
+  apiTasks(input.recipe.reliability, phasePurse(input.recipe, input.budget)).judgePairs(input);

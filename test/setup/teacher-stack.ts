@@ -7,6 +7,8 @@ import { readEnvironment } from '../../config/environment.ts';
 import type { Question, TeacherResponse } from '../../domain/records.ts';
 import { startStack } from '../../infra/embedded/index.ts';
 import { liveRecord } from '../../infra/embedded/records.ts';
+import { judgeInput } from '../teacher/judge-stage.ts';
+import type { JudgeInput, Judged } from '../teacher/judge-stage.ts';
 import { askInput } from '../teacher/stage.ts';
 import type { AskInput, Asked } from '../teacher/stage.ts';
 import { ownStack } from './own-stack.ts';
@@ -19,16 +21,30 @@ export type TeacherStack = {
   prepare(run: string, questions: Question[], recipe: Record<string, unknown>): Promise<AskInput>;
   /** @returns seconds from the start of the workflow to its result */
   run(input: AskInput): Promise<{ asked: Asked; seconds: number }>;
+  /** Writes the artefacts of a stage of the judge. */
+  prepareJudge(...input: Tail<Parameters<typeof judgeInput>>): Promise<JudgeInput>;
+  runJudge(input: JudgeInput): Promise<Judged>;
   rows(asked: Asked): Promise<TeacherResponse[]>;
   /** Process id of the api worker. */
   workerPid(): number;
   stop(): Promise<void>;
 };
 
-/** @param teacher its address and the key that the worker gets */
-export async function startTeacherStack(teacher: { baseUrl: string; apiKey: string }): Promise<TeacherStack> {
+type Tail<List extends unknown[]> = List extends [unknown, ...infer Rest] ? Rest : never;
+
+/**
+ * @param teacher its address and the key that the worker gets
+ * @param more other variables of the worker
+ */
+export async function startTeacherStack(
+  teacher: { baseUrl: string; apiKey: string },
+  more: Record<string, string> = {},
+): Promise<TeacherStack> {
   Runtime.install({ logger: new DefaultLogger('ERROR') });
-  const { home, env, remove } = await ownStack({ OPENAI_BASE_URL: teacher.baseUrl, OPENAI_API_KEY: teacher.apiKey });
+  const { home, env, remove } = await ownStack({
+    ...{ OPENAI_BASE_URL: teacher.baseUrl, OPENAI_API_KEY: teacher.apiKey },
+    ...more,
+  });
   const stack = await startStack({ env, services: ['temporal', 's3', 'api'] });
   const { s3, bucket } = readEnvironment(env);
   const s3Client = createS3Client(s3);
@@ -48,6 +64,11 @@ export async function startTeacherStack(teacher: { baseUrl: string; apiKey: stri
       const options = { taskQueue: 'test', workflowId: input.scope.run, args: [input] };
       const asked = (await client.workflow.execute('oneAsk', options)) as Asked;
       return { asked, seconds: (performance.now() - startedAt) / 1000 };
+    },
+    prepareJudge: (...input) => judgeInput(store, ...input),
+    runJudge: (input) => {
+      const options = { taskQueue: 'test', workflowId: input.scope.run, args: [input] };
+      return client.workflow.execute('oneJudgement', options) as Promise<Judged>;
     },
     rows: (asked) => store.rows<TeacherResponse>(asked.responses),
     workerPid: () => liveRecord(home, 'api')?.pid ?? 0,

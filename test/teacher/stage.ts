@@ -63,6 +63,10 @@ export function ask(
 ): Promise<Asked> {
   const environment = more.environment ?? quietEnvironment();
   environment.on('heartbeat', (details: unknown) => more.heartbeats?.push(details));
-  const activities = createApiActivities({ store, openai: { baseUrl: openai.baseUrl, apiKey: openai.apiKey } });
+  const activities = createApiActivities({
+    store,
+    openai: { baseUrl: openai.baseUrl, apiKey: openai.apiKey },
+    environment: {},
+  });
   return environment.run((asked: AskInput) => activities.askTeacher(asked), input);
 }

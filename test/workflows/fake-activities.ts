@@ -12,6 +12,7 @@ import { ablationTable } from '../../domain/ablation-table.ts';
 import type { GateEvidence, Recommendation, Verdict } from '../../domain/gate-types.ts';
 import type { BudgetRoom } from '../../domain/budget.ts';
 import type { ProgrammeState } from '../../domain/programme.ts';
+import type { JudgeSummary } from '../../domain/question-quality.ts';
 import type { ArtefactRef, DataReport, EvaluationSummary, PhaseName } from '../../domain/records.ts';
 
 /**
@@ -50,6 +51,19 @@ const asked = {
   n: 1,
   byClass: { valid: 1, disagreed: 0, unparsable: 0, truncated: 0, refused: 0, failed: 0 },
   lenient: 0,
+};
+
+const judged: JudgeSummary = {
+  judge: {
+    ...{ name: 'simulated-fake', promptDigest: 'prompts', temperature: 0, maxTokens: 300 },
+    ...{ bothOrders: true, structuredOutput: true },
+  },
+  compared: {
+    ...{ items: 2, wins: 1, losses: 0, ties: 1, unjudged: 0, exact: 0, twice: 2 },
+    ...{ flips: { first: 0, second: 0, half: 0 }, problems: {} },
+  },
+  lengthControl: null,
+  calibration: null,
 };
 
 const summary = (name: string): EvaluationSummary => ({
@@ -102,7 +116,7 @@ export function fakeActivities(script: Script = {}) {
         digest: 'recipe-digest',
         overridden: [],
         estimate: {
-          ...{ teacherCalls: 1, teacherUsd: 0, teacherPriced: true, judgeUsd: 0, pricesDate: null },
+          ...{ teacherCalls: 1, teacherUsd: 0, teacherPriced: true, judgeCalls: 0, judgeUsd: 0, pricesDate: null },
           ...{ gpuHours: 0, gpuUsd: 0, totalUsd: 0 },
         },
       };
@@ -223,6 +237,10 @@ export function fakeActivities(script: Script = {}) {
         reused: 0,
         teacher: 'simulated-fake',
       }
+    ),
+    judgePairs: async (input) => (
+      log('judgePairs', input),
+      { verdicts: ref(`verdicts-${input.name}`), summary: judged, costUsd: 0.5, calls: 4, reused: 0 }
     ),
   };
   return { orchestrator, gpu, api, calls, saved };

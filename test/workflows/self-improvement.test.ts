@@ -42,6 +42,9 @@ describe('the plan', () => {
         'approve policy',
         'approve policy',
       ]);
+      // Without a judge nothing is judged.
+      expect(calls.some(({ activity }) => activity === 'judgePairs')).toBe(false);
+      expect(state.phases.at(-1)?.experiments).toBeUndefined();
     });
   });
 
@@ -74,6 +77,35 @@ describe('the plan', () => {
         uri: 's3://fake/adapter-A1',
       });
       expect((await status(run)).conclusion).toContain('Stopped at Gate C (fail)');
+    });
+  });
+
+  test('with a judge Phase C compares what its adapter asks with what the base asked', async () => {
+    const judged = { ...recommended, judge: { items: 50 } };
+    await harness.scenario({ recipe: judged, gates: { B1: failB } }, async (run, { calls }) => {
+      await run.result();
+      const drafted = calls.filter(({ activity }) => activity === 'generateDrafts').at(-1);
+      expect(drafted?.input).toMatchObject({
+        adapter: { uri: 's3://fake/adapter-C1' },
+        sample: { items: 50, seed: 42 },
+      });
+      const [asked, ...more] = calls.filter(({ activity }) => activity === 'judgePairs');
+      expect(more).toEqual([]);
+      expect(asked?.input).toMatchObject({
+        scope: { phase: 'C', attempt: 1 },
+        before: { uri: 's3://fake/drafts-evaluation' },
+        after: { uri: 's3://fake/drafts-question-quality' },
+        budget: { spentUsd: expect.closeTo(0.25, 9) as number },
+      });
+      const state = await status(run);
+      expect(state.spent).toMatchObject({ teacherUsd: 0.25, judgeUsd: 0.5, judgeCalls: 4 });
+      const quality = state.phases.at(-1)?.experiments?.questionQuality;
+      expect(quality).toMatchObject({
+        compared: { wins: 1, items: 2 },
+        verdicts: { uri: 's3://fake/verdicts-question-quality' },
+      });
+      const gate = calls.findLast(({ activity }) => activity === 'judgeGate');
+      expect(gate?.input).toMatchObject({ gate: 'C', experiments: { questionQuality: quality } });
     });
   });
 

@@ -3,6 +3,7 @@ import { gpuTasks, orchestrator } from '../tasks.ts';
 import { phasePurse } from '../purse.ts';
 import { attemptRecipe, attemptRecord, tellLedger } from './phase.ts';
 import type { PhaseInput, PhaseResult } from './phase.ts';
+import { questionQuality, withQuality } from './question-quality.ts';
 import { pairSources } from './round.ts';
 
 /**
@@ -36,12 +37,14 @@ export async function phaseC(input: PhaseInput): Promise<PhaseResult> {
   const noDraft = await evaluate('no-draft');
   const shuffledDraft = await evaluate('shuffled-draft');
   const direct = await evaluate('direct');
+  const quality = await questionQuality(input, purse, training.adapter);
 
-  const evaluations = [reasoning, noDraft, shuffledDraft, direct];
-  const attempt = attemptRecord(input, pairs, training, evaluations);
+  const record = attemptRecord(input, pairs, training, [reasoning, noDraft, shuffledDraft, direct]);
+  const { attempt, ...judged } = withQuality(record, quality);
   return {
     attempt: { ...attempt, ...(round && { round }), gpuSeconds: attempt.gpuSeconds + gpuSeconds },
     teacher,
     ...spent,
+    ...judged,
   };
 }

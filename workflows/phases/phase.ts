@@ -32,6 +32,8 @@ export type PhaseResult = {
   teacher: PhaseInput['teacher'];
   teacherUsd: number;
   teacherCalls: number;
+  judgeUsd?: number;
+  judgeCalls?: number;
 };
 
 /** A fresh seed per attempt, so that `retry` is not the same run again; the first attempt uses the recipe's own. */

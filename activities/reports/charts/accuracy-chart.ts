@@ -1,7 +1,6 @@
 import { attemptName } from '../../../domain/attempt-name.ts';
 import { percent } from '../../../domain/figures.ts';
-import type { RoundName } from '../../../domain/gate-types.ts';
-import type { PhaseName } from '../../../domain/records.ts';
+import type { GateName, RoundName } from '../../../domain/gate-types.ts';
 import type { AccuracyRow, ReportData } from '../report-data.ts';
 import type { Draw } from './render.ts';
 
@@ -14,7 +13,7 @@ const outcomeColours: Record<AccuracyRow['outcome'], string> = {
 };
 
 /** Name of a row on the axis: `Base`, else as domain/attempt-name.ts. */
-export const attemptLabel = (phase: PhaseName | null, attempt: number, round?: RoundName): string =>
+export const attemptLabel = (phase: GateName | null, attempt: number, round?: RoundName): string =>
   phase === null ? 'Base' : attemptName(phase, attempt, round);
 
 /** Accuracy of each attempt with its 95 % interval, against the majority share. */

@@ -1,5 +1,6 @@
 import type { CriterionVerdict } from '../../../domain/gate-types.ts';
 import { points, percent } from '../../../domain/figures.ts';
+import { isDifference } from '../../../domain/gate-verdict.ts';
 import type { Draw } from './render.ts';
 
 const colours = { pass: 'var(--pass)', fail: 'var(--fail)', inconclusive: 'var(--unsure)' } as const;
@@ -15,12 +16,17 @@ export function criterionName({ metric, over }: CriterionVerdict['criterion']): 
     phaseC: 'the round before',
   } as const;
   if (metric === 'gain') return `gain over ${against[over ?? 'phaseA']}`;
-  return { accuracy: 'accuracy', 'ablation-gain': 'gain by the draft', parsable: 'parsable answers' }[metric];
+  return {
+    accuracy: 'accuracy',
+    'ablation-gain': 'gain by the draft',
+    parsable: 'parsable answers',
+    'question-quality': 'wins minus losses of the questions',
+  }[metric];
 }
 
 /** A share or a gain, as the metric calls for. */
 export const criterionNumber = ({ metric }: CriterionVerdict['criterion'], value: number): string =>
-  metric === 'gain' || metric === 'ablation-gain' ? points(value) : percent(value);
+  isDifference(metric) ? points(value) : percent(value);
 
 /**
  * How far each result lies from what was asked: zero is the threshold, right of it is better. Different criteria share

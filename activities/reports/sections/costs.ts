@@ -45,16 +45,20 @@ export function costsSection({ costs, teacher }: ReportData): Html {
     ]),
     [html`<strong>Together</strong>`, duration(costs.gpuSeconds), hours(planned), usd(costs.gpuUsd)],
   ];
-  const { estimate, gpuHourUsd, judgeUsd } = costs;
-  const total = costs.teacherUsd + (judgeUsd ?? 0) + costs.gpuUsd;
+  const { estimate, gpuHourUsd } = costs;
+  const total = costs.teacherUsd + costs.judgeUsd + costs.gpuUsd;
   const estimatedGpuUsd = estimate ? estimate.gpuHours * gpuHourUsd : null;
   const money = [
     moneyRow(`Teacher${teacher?.simulated ? ' (simulated)' : ''}, ${count(costs.teacherCalls)} calls`, {
       ...{ spent: costs.teacherUsd, estimated: estimate?.teacherUsd, planned: costs.plannedTeacherUsd },
     }),
-    ...(judgeUsd === null && !estimate?.judgeUsd
+    ...(costs.judgeCalls === 0 && !estimate?.judgeUsd
       ? []
-      : [moneyRow('Judge', { spent: judgeUsd ?? 0, estimated: estimate?.judgeUsd })]),
+      : [
+          moneyRow(`Judge, ${count(costs.judgeCalls)} calls`, {
+            ...{ spent: costs.judgeUsd, estimated: estimate?.judgeUsd },
+          }),
+        ]),
     moneyRow(`GPU, ${duration(costs.gpuSeconds)}`, { spent: costs.gpuUsd, estimated: estimatedGpuUsd }),
     moneyRow(html`<strong>Together</strong>`, { spent: total, estimated: estimate?.totalUsd, cap: costs.capUsd }),
   ];

@@ -105,6 +105,6 @@ function figures(data: ReportData): Html {
         : null
     }
     ${figure(duration(costs.gpuSeconds), 'on the training device', `${duration(costs.elapsedSeconds)} from start to end`)}
-    ${figure(usd(costs.teacherUsd + (costs.judgeUsd ?? 0) + costs.gpuUsd), 'spent', `${count(costs.teacherCalls)} teacher calls ${usd(costs.teacherUsd)}${costs.judgeUsd === null ? '' : `, judge ${usd(costs.judgeUsd)}`}, GPU ${usd(costs.gpuUsd)}`)}
+    ${figure(usd(costs.teacherUsd + costs.judgeUsd + costs.gpuUsd), 'spent', `${count(costs.teacherCalls)} teacher calls ${usd(costs.teacherUsd)}${costs.judgeCalls === 0 ? '' : `, judge ${usd(costs.judgeUsd)}`}, GPU ${usd(costs.gpuUsd)}`)}
   </dl>`;
 }

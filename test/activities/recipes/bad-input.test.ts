@@ -158,6 +158,17 @@ const cases = (): Case[] => [
     }),
   },
   {
+    what: 'a judge elsewhere whose key is not set',
+    start: { ...good, overrides: { judge: { baseUrl: 'https://judge.example.org/v1', apiKeyEnv: 'JUDGE_API_KEY' } } },
+  },
+  {
+    what: 'a criterion on question quality without a judge',
+    start: {
+      recipe: 'strategyqa-phi35',
+      overrides: { 'gates.C.criteria': [{ metric: 'question-quality', atLeast: 0.1 }] },
+    },
+  },
+  {
     what: 'a webhook without the secret that signs its notices',
     start: { ...good, overrides: { 'gates.webhook': { url: 'https://example.org/gates' } } },
   },

@@ -1,0 +1,52 @@
+import type { PhaseAttempt } from '../../domain/programme.ts';
+import type { QuestionQuality } from '../../domain/question-quality.ts';
+import type { ArtefactRef } from '../../domain/records.ts';
+import type { Purse } from '../purse.ts';
+import { apiTasks, gpuTasks } from '../tasks.ts';
+import type { PhaseInput, PhaseResult } from './phase.ts';
+
+/** What the experiment found and what it took; nothing where the recipe has no judge. */
+export type JudgedQuality = { found: QuestionQuality; gpuSeconds: number; judgeUsd: number; judgeCalls: number };
+
+/**
+ * Question quality: the attempt's adapter drafts on the evaluated questions as the bare base did, and a judge compares
+ * what the two ask. Sample and seeds are the recipe's own, the same for every attempt.
+ */
+export async function questionQuality(
+  input: PhaseInput,
+  purse: Purse,
+  adapter: ArtefactRef,
+): Promise<JudgedQuality | null> {
+  const { run, phase, attempt, recipe, data, drafts } = input;
+  if (recipe.judge === undefined) return null;
+  const scope = { run, phase, attempt } as const;
+  const name = 'question-quality';
+  const drafted = await gpuTasks(recipe.reliability, purse).generateDrafts({
+    ...{ scope, recipe, questions: data.evaluation, adapter, name },
+    sample: { items: recipe.judge.items, seed: recipe.seed },
+  });
+  const judged = await apiTasks(recipe.reliability, purse).judgePairs({
+    ...{ scope, recipe, name, questions: data.evaluation, before: drafts.evaluation, after: drafted.drafts },
+  });
+  return {
+    found: { ...judged.summary, verdicts: judged.verdicts, drafts: drafted.drafts },
+    gpuSeconds: drafted.gpuSeconds,
+    judgeUsd: judged.costUsd,
+    judgeCalls: judged.calls,
+  };
+}
+
+/** The attempt with what was found, and what that cost beyond it. */
+export function withQuality(
+  attempt: PhaseAttempt,
+  quality: JudgedQuality | null,
+): Pick<PhaseResult, 'attempt' | 'judgeUsd' | 'judgeCalls'> {
+  if (quality === null) return { attempt };
+  const { found, gpuSeconds, judgeUsd, judgeCalls } = quality;
+  const experiments = { ...attempt.experiments, questionQuality: found };
+  return {
+    attempt: { ...attempt, experiments, gpuSeconds: attempt.gpuSeconds + gpuSeconds },
+    judgeUsd,
+    judgeCalls,
+  };
+}
