@@ -5,40 +5,16 @@ import type { Snapshot } from '../../cli/temporal/snapshot.ts';
 import { paintFor } from '../../cli/terminal.ts';
 import { changesBetween } from '../../cli/watch/changes.ts';
 import { liveView } from '../../cli/watch/live-view.ts';
-import type { AblationState, TrainedArm } from '../../domain/ablation.ts';
-import { planArms } from '../../domain/ablation.ts';
-import { ablationTable } from '../../domain/ablation-table.ts';
+import type { AblationState } from '../../domain/ablation.ts';
+import { halfAblation, wholeAblation } from '../activities/reports/reference-ablation.ts';
 import { finished, ratchet } from './fake-context.ts';
 
 const plain = paintFor(false);
-const phaseC = { stages: [{ epochs: 2, beta: 0.1, loss: 'dpo' as const, dropNoisiestShare: 0 }] };
-const planned = planArms(['plain', 'cal'], 1, { seed: 42, phaseC });
-const ref = { uri: 's3://b/a', sha256: 'a', bytes: 1, rows: 0 };
-const evaluation = (name: string, correct: number) => ({
-  ...{ name, items: ref, n: 40, correct, unparsable: 0, truncated: 0, predictedYes: 20, truthYes: 20 },
-  ...{ templateDigest: 't', adapterSha256: 'a' },
-});
-const trained = (index: number, correct: number): TrainedArm => ({
-  ...(planned[index] as (typeof planned)[number]),
-  ...{ adapter: ref, metrics: ref, evaluation: evaluation('x/reasoning', correct), steps: 18, trainLoss: 0.6 },
-  ...{ gpuSeconds: 12, stepsRedone: 0, losses: 0 },
-});
-const right = (correct: number) =>
-  Array.from({ length: 40 }, (_, index) => ({ id: `q${String(index)}`, correct: index < correct }));
-const measured = (name: 'plain' | 'cal', correct: number) => ({
-  ...{ name, seed: 42, items: right(correct), steps: 18, gpuSeconds: 12, margin: 0.21, chosenRatio: -0.4 },
-});
-const whole: AblationState = {
-  ...{ planned, arms: [trained(0, 24), trained(1, 34)], pairs: ref },
-  reference: { phase: 'B', attempt: 2, adapter: ref, evaluation: evaluation('reference/reasoning', 23) },
-  table: ablationTable(right(23), [measured('plain', 24), measured('cal', 34)]),
-};
 const at = (ablation: AblationState, stage: 'ablation' | 'done'): Snapshot => ({
   ...finished(),
   state: { ...finished().state, stage, ablation },
   closed: stage === 'done' ? 'completed' : null,
 });
-const half = { ...whole, arms: whole.arms.slice(0, 1), table: null };
 
 describe('ratchet ablate', () => {
   it.each([
@@ -98,20 +74,20 @@ describe('ratchet ablate', () => {
 
 describe('an ablation', () => {
   it('is watched arm by arm', () => {
-    const view = liveView(at(half, 'ablation'), plain).join('\n');
+    const view = liveView(at(halfAblation, 'ablation'), plain).join('\n');
     expect(view).toMatch(/✓ Start +57\.5 % \(23\/40\)\n✓ plain +60\.0 % \(24\/40\)\n▶ Arm 2 of 2/);
     expect(view).not.toMatch(/Phase C$/m);
-    const [told] = changesBetween(at(half, 'ablation'), at({ ...whole, table: null }, 'ablation'));
+    const [told] = changesBetween(at(halfAblation, 'ablation'), at({ ...wholeAblation, table: null }, 'ablation'));
     expect(told?.text).toBe('arm cal, seed 42: 85.0 % (34/40), 18 steps');
   });
 
   it('ends with its table, and what it could have shown', () => {
-    const text = summary(at(whole, 'done').state, plain).join('\n');
+    const text = summary(at(wholeAblation, 'done').state, plain).join('\n');
     expect(text).toMatch(/start +57\.5 % +[\d.]+–[\d.]+ % +23\/40/);
     expect(text).toMatch(
       /cal +85\.0 % +[\d.–]+ % +34\/40 +\+25\.0 +\+[\d.]+ to \+[\d.]+ +0\.00195 .* 0\.21 +−0\.4 +18 +12 s/,
     );
     expect(text).toMatch(/Shown to differ from plain DPO: cal \+25\.0 points .*would have been shown with 80 % power/);
-    expect(ablationText(half, plain)).toEqual(['1 of 2 arms are trained; the table is made when all are.']);
+    expect(ablationText(halfAblation, plain)).toEqual(['1 of 2 arms are trained; the table is made when all are.']);
   });
 });

@@ -19,9 +19,9 @@ const replay = (text: string) =>
   Worker.runReplayHistory({ workflowBundle }, JSON.parse(text), /"([^"/]+)\/phaseA-1"/.exec(text)?.[1]);
 const read = (file: string): string => readFileSync(join(folder, file), 'utf8');
 
-test('there are histories of the programme and of each phase', () => {
+test('there are histories of the programme, of each phase and of an ablation', () => {
   expect(files.map((file) => basename(file, '.json'))).toEqual(
-    expect.arrayContaining(['demo', 'demo-phaseA-1', 'demo-phaseB-1', 'demo-phaseB-2', 'demo-phaseC-1']),
+    expect.arrayContaining(['demo', 'demo-phaseA-1', 'demo-phaseB-1', 'demo-phaseB-2', 'demo-phaseC-1', 'ablation']),
   );
 });
 

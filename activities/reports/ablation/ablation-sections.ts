@@ -46,8 +46,8 @@ export async function comparedSection(data: AblationReport): Promise<Html> {
     ${gains.length === 0 ? null : await chart(intervalsChart(gains, 'points against plain DPO', 0), 'Differences from plain DPO')}
     ${comparedTable(data)} ${spreadTable(data)}
     <p class="note">
-      p: exact McNemar, two-sided, adjusted by Holm over the column. “Could show”: the smallest difference that this
-      many questions would have shown with 80 % power at the strictest of those levels.
+      Differences in points. p: exact McNemar, two-sided, adjusted by Holm over the column. “Could show”: the smallest
+      difference that this many questions would have shown with 80 % power at the strictest of those levels.
     </p>`;
   return section('compared', 'What each change does', lede, body);
 }
@@ -89,8 +89,8 @@ function comparedTable(data: AblationReport): Html {
     number('accuracy'),
     number('95 % interval'),
     number('right'),
-    ...against('points against plain'),
-    ...against('points against start'),
+    ...against('vs plain'),
+    ...against('vs start'),
   ];
   return table(columns, rows, 'Arms compared');
 }

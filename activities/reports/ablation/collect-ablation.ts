@@ -39,6 +39,15 @@ export type AblationReport = Pick<
   recipe: unknown;
 };
 
+async function curveOf({ metrics }: TrainedArm, rows: ArtefactRows): Promise<TrainingCurve | null> {
+  try {
+    return await readCurve(rows<unknown>(metrics));
+  } catch {
+    return null;
+  }
+}
+
+/** Everything that the page shows. Metrics that cannot be read cost their own curve, not the report. */
 export async function collectAblation(
   state: ProgrammeState,
   ablation: AblationState,
@@ -52,8 +61,7 @@ export async function collectAblation(
   const arms: ArmReport[] = [];
   for (const arm of ablation.arms) {
     const label = seeds === 1 ? arm.name : `${arm.name}, seed ${arm.seed}`;
-    const curve = await readCurve(rows<unknown>(arm.metrics)).catch(() => null);
-    arms.push({ ...arm, label, curve });
+    arms.push({ ...arm, label, curve: await curveOf(arm, rows) });
   }
   return {
     ...{ version: 1, kind: 'ablation' },

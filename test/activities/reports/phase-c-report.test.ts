@@ -1,0 +1,95 @@
+import { expect, it } from 'vitest';
+import { renderReport } from '../../../activities/reports/create-report-activities.ts';
+import type { AblationReport } from '../../../activities/reports/ablation/collect-ablation.ts';
+import { lineageText } from '../../../cli/lineage-text.ts';
+import { liveView } from '../../../cli/watch/live-view.ts';
+import { paintFor } from '../../../cli/terminal.ts';
+import { lineageOf } from '../../../domain/lineage.ts';
+import type { PhaseAttempt } from '../../../domain/programme.ts';
+import { halfAblation, wholeAblation } from './reference-ablation.ts';
+import { referenceRun } from './reference-run.ts';
+
+const now = new Date('2026-03-02T19:30:00Z');
+const wordsOf = (page: string) =>
+  page
+    .replace(/<style>[\s\S]*?<\/style>/u, '')
+    .replace(/<[^>]*>/gu, ' ')
+    .replace(/\s+/gu, ' ');
+const steps = [1, 2, 3].map((step) => ({
+  ...{ event: 'step', step, epoch: step / 3, loss: 0.6, margin: step / 10, chosenRatio: -0.1, accuracy: 0.75 },
+}));
+
+it(
+  'an ablation: every arm with intervals, tests, what could have been shown, and its curves',
+  { timeout: 30_000 },
+  async () => {
+    const state = { ...referenceRun().state, ablation: wholeAblation };
+    const { html, json } = await renderReport(state, () => steps as never, now);
+    const words = wordsOf(html);
+    expect(words).toMatch(/cal 85\.0 % [\d.–]+ % 34\/40 \+25\.0 \+[\d.]+ to \+[\d.]+ 0\.00195 [\d.]+/);
+    expect(words).toMatch(
+      /Shown to differ from plain DPO: cal \+25\.0 points .* would have been shown with 80 % power/,
+    );
+    for (const title of ['Reward margin', 'Change of the chosen log-prob', 'Pairs the right way round', 'Loss'])
+      expect(words).toContain(title);
+    expect(html).not.toMatch(/<script|undefined|NaN/);
+    const data = JSON.parse(json) as AblationReport;
+    expect(data).toMatchObject({
+      kind: 'ablation',
+      table: { n: 40 },
+      arms: [{ curve: { steps: 3 } }, { label: 'cal' }],
+    });
+  },
+);
+
+it(
+  'an ablation that did not end, or whose metrics are gone, is shown as far as it came',
+  { timeout: 30_000 },
+  async () => {
+    const state = {
+      ...referenceRun().state,
+      stage: 'cancelled' as const,
+      conclusion: 'Cancelled.',
+      ablation: halfAblation,
+    };
+    const gone = () => {
+      throw new Error('no such key');
+    };
+    const { html, json } = await renderReport(state, gone, now);
+    expect(wordsOf(html)).toMatch(/cancelled 1 of 2 trainings.* Cancelled\./);
+    expect(JSON.parse(json)).toMatchObject({ table: null, arms: [{ curve: null }] });
+  },
+);
+
+it(
+  'a later round is named in report, status and lineage, with what it was made from',
+  { timeout: 30_000 },
+  async () => {
+    const { state, rows } = referenceRun();
+    const first = state.phases.at(-1) as PhaseAttempt;
+    const drafts = { uri: 's3://b/runs/r/C-2/drafts.jsonl', sha256: 'd'.repeat(64), bytes: 1, rows: 200 };
+    const draftReport = { n: 200, truncated: 0, unparsable: 0, lenient: 0, correct: 150 };
+    const round = { number: 2, try: 1, drafts, draftReport, responses: drafts };
+    const evidence = first.evidence && { ...first.evidence, attempt: 2, round: { number: 2, try: 1 } };
+    const second = { ...first, attempt: 2, round, evidence, evaluations: [], candidate: 'C2/reasoning' };
+    const later = {
+      ...state,
+      phases: [...state.phases, second],
+      promoted: state.promoted && { ...state.promoted, attempt: 2 },
+    };
+
+    const words = wordsOf((await renderReport(later, rows, now)).html);
+    expect(words).toMatch(/The model stands at Phase C, round 2, with an override/);
+    expect(words).toMatch(/Gate C, round 2/);
+    expect(words).toContain('C2 drafts, training');
+    const at = now.toISOString();
+    const view = { gates: { open: null, waitingSince: null }, activities: [], inFlight: [], closed: null, at };
+    expect(liveView({ ...view, state: later }, paintFor(false)).join('\n')).toMatch(
+      /Phase C, round 2 not evaluated · gate \w+/,
+    );
+    const text = lineageText(lineageOf(later, second), paintFor(false)).join('\n');
+    expect(text).toMatch(
+      /Phase C2 \(round 2\) of .*\n.*\n {2}drafts {5}200 rows, dddddddddddd {2}s3:\/\/b\/runs\/r\/C-2\/drafts\.jsonl/,
+    );
+  },
+);
