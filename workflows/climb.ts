@@ -61,7 +61,9 @@ async function runPhase(state: ProgrammeState, purse: Purse, attempt: Attempt): 
         args: [{ ...input, budget }],
         cancellationType: ChildWorkflowCancellationType.WAIT_CANCELLATION_COMPLETED,
       }),
-    ({ teacherUsd, teacherCalls, attempt: { gpuSeconds } }) => ({ teacherUsd, teacherCalls, gpuSeconds }),
+    ({ attempt: { gpuSeconds }, teacherUsd, teacherCalls, judgeUsd }) => ({
+      ...{ teacherUsd, teacherCalls, judgeUsd, gpuSeconds },
+    }),
   );
   state.teacher = result.teacher;
   state.phases.push(result.attempt);

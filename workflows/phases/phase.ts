@@ -30,6 +30,8 @@ export type PhaseResult = {
   teacher: PhaseInput['teacher'];
   teacherUsd: number;
   teacherCalls: number;
+  /** Absent where no judge was asked. */
+  judgeUsd?: number;
 };
 
 /** A fresh seed per attempt, so that `retry` is not the same run again; the first attempt uses the recipe's own. */
