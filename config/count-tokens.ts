@@ -1,5 +1,7 @@
 import { createRequire } from 'node:module';
 
+const require = createRequire(import.meta.url);
+
 type Tokenizer = { countTokens: (text: string) => number };
 let tokenizer: Tokenizer | undefined;
 
@@ -8,6 +10,6 @@ let tokenizer: Tokenizer | undefined;
  * Its vocabulary takes a third of a second to load, so that only who asks waits for it.
  */
 export function countTokens(text: string): number {
-  tokenizer ??= createRequire(import.meta.url)('gpt-tokenizer/encoding/o200k_base') as Tokenizer;
+  tokenizer ??= require('gpt-tokenizer/encoding/o200k_base') as Tokenizer;
   return tokenizer.countTokens(text);
 }

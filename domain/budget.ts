@@ -11,13 +11,16 @@ export type Spent = {
   gpuSeconds: number;
 };
 
+/** What a piece of work has cost. */
+export type Cost = { [Part in keyof Spent]?: number | undefined };
+
 /** What a paid activity is told: the cap as it stands, and all that the run had spent before it, in dollars. */
 export type BudgetRoom = { capUsd: number; spentUsd: number };
 
 /** What a `BudgetExceeded` carries in its details, so that the gate can say what it is about. */
 export type BudgetNews = {
   /** What the work that was stopped has cost so far; it finds that again, and counts it again, when it goes on. */
-  cost: Partial<Spent>;
+  cost: Cost;
   /** The most that its next call or stretch of training may cost. */
   nextUsd: number;
   /** The most that the rest of it may cost; null = not known yet. */
@@ -32,7 +35,7 @@ export const spentUsdOf = ({ teacherUsd, judgeUsd = 0, gpuSeconds }: Spent, gpuH
   teacherUsd + judgeUsd + usdOf(gpuSeconds, gpuHourUsd);
 
 /** What a judge took appears only where one was asked. */
-export function plusCost(spent: Spent, cost: Partial<Spent>): Spent {
+export function plusCost(spent: Spent, cost: Cost): Spent {
   const judgeUsd = (spent.judgeUsd ?? 0) + (cost.judgeUsd ?? 0);
   const judgeCalls = (spent.judgeCalls ?? 0) + (cost.judgeCalls ?? 0);
   return {

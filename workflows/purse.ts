@@ -2,7 +2,7 @@ import { log, patched } from '@temporalio/workflow';
 import { ApplicationFailure, TemporalFailure } from '@temporalio/common';
 import type { Recipe } from '../config/recipe.ts';
 import { plusCost, spentUsdOf } from '../domain/budget.ts';
-import type { BudgetNews, BudgetRoom, Spent } from '../domain/budget.ts';
+import type { BudgetNews, BudgetRoom, Cost, Spent } from '../domain/budget.ts';
 import type { ProgrammeState } from '../domain/programme.ts';
 import { tellWarning } from './gate-reminders.ts';
 import type { Gatekeeper } from './gatekeeper.ts';
@@ -18,7 +18,7 @@ export type Purse = {
    *   what it had done
    * @param costOf its whole cost, of earlier tries as well
    */
-  spend: <T>(work: (room: BudgetRoom) => Promise<T>, costOf: (result: T) => Partial<Spent>) => Promise<T>;
+  spend: <T>(work: (room: BudgetRoom) => Promise<T>, costOf: (result: T) => Cost) => Promise<T>;
 };
 
 const nothing: Spent = { teacherUsd: 0, teacherCalls: 0, gpuSeconds: 0 };
@@ -31,7 +31,7 @@ export function runPurse(state: ProgrammeState, recipe: Recipe, gatekeeper: Gate
   const { gpuHourUsd, capUsd, warnShare } = recipe.budget;
   const budget = (state.budget ??= { capUsd, warnings: [], reached: [] });
   const spentUsd = (): number => spentUsdOf(state.spent, gpuHourUsd);
-  const pay = (cost: Partial<Spent>): void => {
+  const pay = (cost: Cost): void => {
     state.spent = plusCost(state.spent, cost);
     const share = (warnShare as number | undefined) ?? usualWarnShare;
     const isWarned = budget.warnings.at(-1)?.capUsd === budget.capUsd;

@@ -9,7 +9,7 @@ import type { ApiActivities, GpuActivities, OrchestratorActivities } from '../ac
 import type { Recipe } from '../config/recipe.ts';
 import { failures, infrastructureFailures, permanentFailures } from '../domain/failures.ts';
 import type { FailureType } from '../domain/failures.ts';
-import type { BudgetRoom, Spent } from '../domain/budget.ts';
+import type { BudgetRoom, Cost } from '../domain/budget.ts';
 import type { Purse } from './purse.ts';
 
 type Reliability = Recipe['reliability'];
@@ -50,7 +50,7 @@ const paid =
     activity: Activity<I, O>,
     reliability: Reliability,
     purse: Purse,
-    costOf: (result: O) => Partial<Spent>,
+    costOf: (result: O) => Cost,
   ): Activity<I, O> =>
   (input) =>
     purse.spend((budget) => bounded(activity, reliability)({ ...input, budget }), costOf);

@@ -44,6 +44,14 @@ describe('losses', () => {
     expect(lossesOf([sleeper, second], 2)[0]).toMatchObject({ kind: 'lease-lost', secondsToNextStep: 3 });
   });
 
+  test('an attempt that ended at the cap of the run is no loss, however long the gate was open', () => {
+    const capped = { ...first, ended: 'budget' as const };
+    const second = attempt(2, { resumed: 21, startedAt: 86_400, firstStepAt: 86_410, aliveAt: 86_420 });
+    const third = attempt(3, { resumed: 21, startedAt: 86_430, firstStepAt: 86_440 });
+    expect(lossesOf([capped, second], 2)).toEqual([]);
+    expect(lossesOf([capped, second, third], 3)).toMatchObject([{ epoch: 2, secondsToNextStep: 20 }]);
+  });
+
   test('a hanging trainer was lost at its last step, however long it seemed alive', () => {
     const hanging = { ...first, aliveAt: 950_000, ended: 'stalled' as const };
     const second = attempt(2, { resumed: 20, reached: 40, startedAt: 960, firstStepAt: 963 });

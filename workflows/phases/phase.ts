@@ -32,6 +32,7 @@ export type PhaseResult = {
   teacher: PhaseInput['teacher'];
   teacherUsd: number;
   teacherCalls: number;
+  /** Absent where no judge was asked. */
   judgeUsd?: number;
   judgeCalls?: number;
 };
