@@ -77,7 +77,7 @@ function lengthLine(control: LengthControl | null): string[] {
   const { n, plain, controlled, meanDifferenceChars } = control;
   const before = `win rate of the ${n} ${n === 1 ? 'pair' : 'pairs'} that the judge decided ${percent(plain)}`;
   const gap = `${meanDifferenceChars < 0 ? '−' : '+'}${Math.abs(meanDifferenceChars).toFixed(0)} characters on average`;
-  if (controlled === null) return [`${before}; length cannot be controlled for: all differ by ${gap}`];
+  if (controlled === null) return [`${before}; length cannot be controlled for: all differ by about as much, ${gap}`];
   const { estimate, low, high } = controlled;
   return [`${before}, at equal length ${percent(estimate)} (95 % ${percentRange(low, high)}); ${gap}`];
 }
