@@ -73,19 +73,19 @@ export function planText(
       `${gates.policy}: ${policyWords[gates.policy]}; at most ${String(gates.maxFixes)} repetitions of a phase`,
     ),
     row('Cost', costWords(recipe, estimate, simulated)),
-    ...(estimate.totalUsd > budget.capUsd
-      ? [
-          paint.bad(
-            `Above the cap of ${usd(budget.capUsd)}: such a run is refused. Raise budget.capUsd or lower data.samples.`,
-          ),
-        ]
-      : []),
+    ...capLines(budget.capUsd, estimate, paint),
     ...overriddenLines(overridden, paint),
   ];
 }
 
 const judgeWords = ({ judge }: Recipe, { judgeCalls }: CostEstimate): string[] =>
   judge ? [`${judge.model}; ${count(judgeCalls)} verdicts on question quality`] : [];
+
+function capLines(capUsd: number, { totalUsd }: CostEstimate, paint: Paint): string[] {
+  if (totalUsd <= capUsd) return [];
+  const fix = 'such a run is refused. Raise budget.capUsd or lower data.samples.';
+  return [paint.bad(`Above the cap of ${usd(capUsd)}: ${fix}`)];
+}
 
 function overriddenLines(overridden: LoadedRecipe['overridden'], paint: Paint): string[] {
   if (overridden.length === 0) return [];

@@ -111,7 +111,7 @@ function problemsOf(issue: Issue, values: unknown, whereSet: (path: FieldPath) =
   const wanted = schema === undefined ? issue.message : expectation(schema);
   const format =
     issue.code === 'invalid_format'
-      ? ` (${issue.format === 'regex' ? 'lower case, digits, dashes' : issue.format})`
+      ? ` (${issue.format === 'regex' && 'pattern' in issue ? formWords(path, issue.pattern) : issue.format})`
       : '';
   const problem = value === undefined ? 'is missing' : `expected ${wanted}${format}, got ${shown(value)}`;
   const about = schema?.description === undefined ? '' : ` (${schema.description.replace(/\.$/, '')})`;
@@ -119,6 +119,9 @@ function problemsOf(issue: Issue, values: unknown, whereSet: (path: FieldPath) =
   const where = whereSet(value === undefined ? path.slice(0, -1) : path);
   return [{ type, field: fieldName(path), where, problem, fix }];
 }
+
+const formWords = (path: FieldPath, pattern: string | undefined): string =>
+  path.at(-1) === 'name' ? 'lower case, digits, dashes' : `of the form ${pattern ?? 'asked'}`;
 
 const shown = (value: unknown): string => {
   const text = JSON.stringify(value);

@@ -12,7 +12,7 @@ export type LengthControl = {
   /** Win rate of the same pairs without the control, ties counted half. */
   plain: number;
   meanDifferenceChars: number;
-  /** Win rate at equal length; null where all pairs differ by one length, which cannot be told from quality. */
+  /** Win rate at equal length; null where all pairs differ by about one length, which cannot be told from quality. */
   controlled: Interval | null;
   /** Log-odds that tanh = 1, a far longer `after`, adds. */
   slope: number | null;
@@ -23,6 +23,13 @@ export type LengthPair = { beforeChars: number; afterChars: number; verdict: 'wi
 const outcome = { win: 1, tie: 0.5, loss: 0 } as const;
 const mean = (values: readonly number[]): number => values.reduce((sum, value) => sum + value, 0) / values.length;
 
+const deviation = (values: readonly number[]): number => {
+  const centre = mean(values);
+  return Math.sqrt(mean(values.map((value) => (value - centre) ** 2)));
+};
+/** Lengths that differ less on tanh's scale, where differences are near ±1, are one length. */
+const leastSpread = 1e-3;
+
 /**
  * Fits {@link LengthControl}; null without pairs. Ties are half a win and half a loss, which makes the interval wider,
  * not narrower.
@@ -32,12 +39,10 @@ export function controlLength(pairs: readonly LengthPair[], confidence: number):
   const outcomes = pairs.map(({ verdict }) => outcome[verdict]);
   if (pairs.length === 0) return null;
   const base = { n: pairs.length, plain: mean(outcomes), meanDifferenceChars: mean(differences) };
-  const spread = Math.sqrt(mean(differences.map((d) => (d - base.meanDifferenceChars) ** 2)));
-  if (spread === 0 && base.meanDifferenceChars !== 0) return { ...base, controlled: null, slope: null };
-  const { intercept, slope, interceptError } = fitLogistic(
-    differences.map((d) => (spread === 0 ? 0 : Math.tanh(d / spread))),
-    outcomes,
-  );
+  const spread = deviation(differences);
+  const xs = differences.map((d) => (d === 0 ? 0 : Math.tanh(d / spread)));
+  if (deviation(xs) < leastSpread && xs.some((x) => x !== 0)) return { ...base, controlled: null, slope: null };
+  const { intercept, slope, interceptError } = fitLogistic(xs, outcomes);
   const reach = zOf(confidence) * interceptError;
   const controlled = {
     estimate: logistic(intercept),

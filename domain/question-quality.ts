@@ -65,16 +65,19 @@ function flipLine(compared: PairCounts): string[] {
   const { flips, twice } = compared;
   if (twice === 0) return [];
   const { low, high } = flipRate(compared, confidence);
-  const where = `${flips.first} for whichever came first, ${flips.second} second, ${flips.half} with one tie`;
-  return [`flipped with the order: ${share(flipsOf(compared), twice)}, 95 % ${percentRange(low, high)}: ${where}`];
+  const where = `: ${flips.first} for whichever came first, ${flips.second} second, ${flips.half} with one tie`;
+  const flipped = flipsOf(compared);
+  return [
+    `flipped with the order: ${share(flipped, twice)}, 95 % ${percentRange(low, high)}${flipped === 0 ? '' : where}`,
+  ];
 }
 
 function lengthLine(control: LengthControl | null): string[] {
   if (control === null) return [];
   const { n, plain, controlled, meanDifferenceChars } = control;
-  const before = `win rate of the ${n} pairs that the judge decided ${percent(plain)}`;
+  const before = `win rate of the ${n} ${n === 1 ? 'pair' : 'pairs'} that the judge decided ${percent(plain)}`;
   const gap = `${meanDifferenceChars < 0 ? '−' : '+'}${Math.abs(meanDifferenceChars).toFixed(0)} characters on average`;
-  if (controlled === null) return [`${before}; length cannot be controlled for: all differ by ${gap}`];
+  if (controlled === null) return [`${before}; length cannot be controlled for: all differ by about as much, ${gap}`];
   const { estimate, low, high } = controlled;
   return [`${before}, at equal length ${percent(estimate)} (95 % ${percentRange(low, high)}); ${gap}`];
 }

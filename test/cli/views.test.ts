@@ -1,5 +1,6 @@
 import { describe, expect, it } from 'vitest';
 import { askDecision } from '../../cli/gates/decide-at-terminal.ts';
+import { questionQuality } from '../activities/reports/reference-quality.ts';
 import { evidenceText } from '../../cli/gates/evidence-text.ts';
 import { summary } from '../../cli/summary.ts';
 import type { Snapshot } from '../../cli/temporal/snapshot.ts';
@@ -177,6 +178,13 @@ describe('asking at a gate', () => {
   it('shows criteria and findings first', () => {
     expect(evidenceText(openGate(), plain).join('\n')).toMatch(
       /Gate B: ✗ fail[\s\S]*found +lost-to-filtering[\s\S]*ruled out +truncation[\s\S]*Recommended: fix \(filtering keep-all/,
+    );
+  });
+
+  it('shows what a judge found', () => {
+    const judged = { ...openGate(), experiments: { questionQuality: questionQuality() } };
+    expect(evidenceText(judged, plain).join('\n')).toMatch(
+      /Question quality\n {2}7 wins, 2 losses, 3 ties of 12: \+41\.7 points, [\s\S]* {2}judge simulated-judge, prompts/,
     );
   });
 

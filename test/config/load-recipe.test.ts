@@ -211,7 +211,10 @@ describe('refusals', () => {
     ],
     [{ 'judge.model': 'judge-9' }, 'judge.model (--set): no price is known for judge-9'],
     [{ 'judge.templates.user': '{question}: {first}?' }, 'judge.templates.user (--set): lacks {second}'],
-    [{ 'judge.apiKeyEnv': 'AWS_SECRET_ACCESS_KEY' }, 'judge.apiKeyEnv (--set): expected'],
+    [
+      { 'judge.apiKeyEnv': 'AWS_SECRET_ACCESS_KEY' },
+      'judge.apiKeyEnv (--set): expected a text (of the form /^[A-Z][A-Z0-9_]*_API_KEY$/), got "AWS_SECRET_ACCESS_KEY"',
+    ],
     [{ judge: {}, 'budget.capUsd': 0.1 }, '480 of gpt-4.1-mini up to $0.3'],
     [{ 'data.evaluationShare': 1 }, 'no question is left to train on'],
     [{ 'model.base': 'builtin:huge' }, 'there is no builtin:huge'],

@@ -114,7 +114,7 @@ describe('rates', () => {
     expect(lines).toEqual([
       '80 wins, 40 losses, 76 ties of 200, 4 without a verdict (unreadable 4; they count as ties): +20.0 points, 95 % +9.4 to +30.1 points; win rate 60.0 % (54.7–65.0 %), sign test p < 0.001',
       'flipped with the order: 15.3 % (30/196), 95 % 10.9–21.0 %: 20 for whichever came first, 4 second, 6 with one tie',
-      'win rate of the 1 pairs that the judge decided 100.0 %; length cannot be controlled for: all differ by +4 characters on average',
+      'win rate of the 1 pair that the judge decided 100.0 %; length cannot be controlled for: all differ by about as much, +4 characters on average',
       'agrees with known answers: 87.5 % (35/40), 95 % 73.9–94.5 %, kappa 0.76',
       'judge simulated-judge, prompts abcdef012345, temperature 0, at most 300 tokens, both orders',
     ]);
@@ -163,6 +163,8 @@ describe('length control', () => {
   it('says so where length and quality cannot be told apart, and needs pairs', () => {
     const one = { beforeChars: 10, afterChars: 30, verdict: 'win' } as const;
     expect(controlLength([one, one], 0.95)).toMatchObject({ controlled: null, slope: null, plain: 1 });
+    const nearly = Array.from({ length: 50 }, (_, index) => ({ ...one, afterChars: 1000 + (index % 3) }));
+    expect(controlLength(nearly, 0.95)).toMatchObject({ n: 50, controlled: null });
     expect(controlLength([], 0.95)).toBeNull();
     const same = { ...one, afterChars: 10 };
     const { estimate } = controlLength([same, same, same], 0.95)?.controlled ?? {};

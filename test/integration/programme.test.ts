@@ -62,7 +62,7 @@ async function until(run: string, wanted: Partial<ProgrammeState>): Promise<void
 }
 const untilGate = (run: string, gate: 'A' | 'B' | 'C') => until(run, { waiting: gate });
 const whatCameOut = ({ phases }: ProgrammeState) =>
-  phases.map(({ phase, attempt, evaluations, evidence, steps }) => ({
+  phases.map(({ phase, attempt, evaluations, evidence, steps, experiments }) => ({
     attempt: `${phase}${attempt}`,
     steps,
     verdict: evidence?.verdict,
@@ -74,6 +74,7 @@ const whatCameOut = ({ phases }: ProgrammeState) =>
       unparsable,
     })),
     items: evaluations.map(({ items }) => items.sha256),
+    judged: experiments?.questionQuality?.compared,
   }));
 
 describe('the whole programme on the embedded stack', () => {
@@ -112,6 +113,10 @@ describe('the whole programme on the embedded stack', () => {
       'C true ada',
     ]);
     expect(final.teacher?.name).toMatch(/^simulated/);
+    const quality = final.phases.at(-1)?.experiments?.questionQuality;
+    expect(quality).toMatchObject({ judge: { name: 'simulated-judge' }, compared: { items: 12, unjudged: 0 } });
+    expect(quality?.calibration?.table).toMatchObject({ win: { win: 2 }, loss: { loss: 2 } });
+    expect(final.phases.at(-1)?.evidence?.experiments).toEqual({ questionQuality: quality });
     undisturbed = whatCameOut(final);
   });
 

@@ -45,7 +45,10 @@ const ask = (content: string, more: Partial<OpenAI.ChatCompletionCreateParamsNon
 describe('the simulated teacher', () => {
   it('says what it is: in the list of models, and in the name of every model', async () => {
     const { data } = await client.models.list();
-    expect(data).toEqual([expect.objectContaining({ id: 'simulated-teacher', owned_by: 'ratchet-simulated' })]);
+    expect(data.map(({ id, owned_by: owner }) => `${id} ${owner}`)).toEqual([
+      'simulated-teacher ratchet-simulated',
+      'simulated-judge ratchet-simulated',
+    ]);
     expect((await ask('Question: Can Ada swim?\nStudent draft: x')).model).toBe('simulated-gpt-4.1-nano');
     expect((await ask('Question: Can Ada swim?\nStudent draft: x', { model: 'simulated-teacher' })).model).toBe(
       'simulated-teacher',

@@ -2,6 +2,8 @@ import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { createJudgeGate } from '../../../activities/gates/judge-gate.ts';
 import type { OrchestratorActivities } from '../../../activities/contract.ts';
 import type { Store } from '../../../activities/store/store.ts';
+import { summaryOf } from '../../../activities/judge/judge-pairs.ts';
+import type { JudgedPair } from '../../../domain/judging.ts';
 import { loadRecipe } from '../../../config/load-recipe.ts';
 import type { ArtefactRef, DataReport, EvaluatedItem, EvaluationSummary } from '../../../domain/records.ts';
 import { countItems } from '../../../domain/evaluation.ts';
@@ -151,6 +153,39 @@ describe('judgeGate', () => {
       digest({ evaluations: [await evaluation('A1/direct', 409)] }),
     ]);
     expect(new Set([first, ...others]).size).toBe(5);
+  });
+
+  it('counts the verdicts of a judge again, and refuses what they do not say', async () => {
+    const pairs = Array.from({ length: 40 }, (_, index): JudgedPair => {
+      const won = index < 30;
+      return {
+        ...{ id: `q${index}`, question: 'Q?', before: 'Why?', after: 'How?', beforeChars: 4, afterChars: 4 + index },
+        ...{ by: 'judge', judgements: [], flipped: null, verdict: won ? 'win' : 'loss' },
+      };
+    });
+    const verdicts = await store.putRows('runs/gate/C-1/verdicts.jsonl', pairs);
+    const judge = {
+      ...{ name: 'm', promptDigest: 'p', temperature: 0, maxTokens: 300 },
+      ...{ bothOrders: true, structuredOutput: true },
+    };
+    const questionQuality = { ...summaryOf(judge, pairs), verdicts, drafts: verdicts };
+    const { recipe } = loadRecipe({ recipe: 'strategyqa-phi35' });
+    const criteria = [{ metric: 'question-quality', atLeast: 0.1, confidence: 0.95 } as const];
+    const asked = input({
+      gate: 'C',
+      recipe: { ...recipe, gates: { ...recipe.gates, C: { criteria } } },
+      evaluations: [await evaluation('C1/reasoning', 500)],
+      roles: { candidate: 'C1/reasoning' },
+      experiments: { questionQuality },
+    });
+    const evidence = await createJudgeGate(store)(asked);
+    expect(evidence).toMatchObject({ verdict: 'pass', experiments: { questionQuality } });
+    expect(evidence.criteria[0]).toMatchObject({ n: 40, counts: { onlyNew: 30, onlyOld: 10 } });
+    const compared = { ...questionQuality.compared, wins: 35, losses: 5 };
+    const forged = { questionQuality: { ...questionQuality, compared } };
+    await expect(createJudgeGate(store)({ ...asked, experiments: forged })).rejects.toMatchObject({
+      type: 'ArtefactDamaged',
+    });
   });
 
   it('refuses counts that are not those of the items, and roles that were not evaluated', async () => {

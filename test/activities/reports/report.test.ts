@@ -7,6 +7,7 @@ import { escapeHtml, html, svgMarkup } from '../../../activities/reports/html.ts
 import { createReportActivities, renderReport } from '../../../activities/reports/create-report-activities.ts';
 import type { ReportData } from '../../../activities/reports/report-data.ts';
 import type { ArtefactRef } from '../../../domain/records.ts';
+import { judgedPairs, questionQuality } from './reference-quality.ts';
 import { referenceRun } from './reference-run.ts';
 import type { FixtureRun } from './reference-run.ts';
 
@@ -54,6 +55,29 @@ describe('the report of the reference run', () => {
   it('marks an override loudly, at the top and at its gate', () => {
     expect(report.page).toContain('<strong>Gate C was overridden.</strong>');
     expect(report.page).toContain('class="card overridden"');
+  });
+
+  it('shows what the judge found, with a pair of each kind and its reasons, and its money', async () => {
+    const run = referenceRun();
+    const last = run.state.phases.at(-1);
+    if (last === undefined) throw new Error('the reference run has phases');
+    const quality = questionQuality();
+    last.experiments = { questionQuality: quality };
+    run.files.set(quality.verdicts.uri, judgedPairs());
+    Object.assign(run.state.spent, { judgeUsd: 0.12, judgeCalls: 24 });
+    const { words, data } = await render(run);
+    expect(words).toContain('7 wins, 2 losses, 3 ties of 12: +41.7 points');
+    expect(words).toContain('judge simulated-judge, prompts abcdef012345, temperature 0');
+    expect(data.questionQuality[0]?.pairs.map(({ verdict, flipped }) => flipped ?? verdict)).toEqual([
+      'win',
+      'loss',
+      'first',
+    ]);
+    expect(words).toMatch(/tie: it flipped with the order [\s\S]* Judge, before shown first: first It comes first\./);
+    expect(words).toContain('Judge, 24 calls $0.12');
+    run.files.delete(quality.verdicts.uri);
+    expect((await render(run)).words).toContain('Verdicts could not be read: no such object');
+    expect(report.words).not.toContain('Question quality');
   });
 
   it('says of an adapter that it is not exact, and why, and of no other', async () => {
