@@ -3,6 +3,7 @@ import type { GateNotice } from '../domain/gate-notice.ts';
 import type { GateEvidence, GateName } from '../domain/gate-types.ts';
 import type {
   ArtefactRef,
+  AttributionSummary,
   DataReport,
   EvaluationMode,
   EvaluationName,
@@ -10,7 +11,7 @@ import type {
   PhaseName,
 } from '../domain/records.ts';
 import type { TrainingLedger } from '../domain/ledger.ts';
-import type { ProgrammeState, RunStart } from '../domain/programme.ts';
+import type { Experiments, ProgrammeState, RunStart } from '../domain/programme.ts';
 
 /**
  * Every activity on one page: what the workflows may ask of the world. Inputs and outputs are small plain JSON;
@@ -60,6 +61,8 @@ export type OrchestratorActivities = {
     adapter: ArtefactRef;
     /** Of the phase's training; absent = its course is not diagnosed. */
     metrics?: ArtefactRef;
+    /** What Phase C measured beside its evaluations. */
+    experiments?: Experiments | undefined;
     fixesLeft: number;
     /** How often this gate may be judged, extensions counted; default 1. */
     looks?: number;
@@ -91,6 +94,7 @@ export type GateRoles = {
   phaseA?: EvaluationName;
   phaseB?: EvaluationName;
   noDraft?: EvaluationName;
+  shuffledDraft?: EvaluationName;
   /** The candidate adapter asked with Phase A's direct prompt: shows whether reasoning helps. */
   direct?: EvaluationName;
   /** The candidate adapter asked with the reasoning prompt; may be the candidate itself, as `direct` may. */
@@ -120,6 +124,20 @@ export type GpuActivities = {
     drafts: ArtefactRef | null;
     adapter: ArtefactRef | null;
   }): Promise<{ summary: EvaluationSummary; gpuSeconds: number }>;
+  /**
+   * Attributes answers of an evaluation with drafts to the tokens of their prompts, under `adapter`: a seeded draw, the same
+   * for every adapter. Phase C's own experiment.
+   */
+  attribute(input: {
+    scope: Scope;
+    recipe: Recipe;
+    name: 'before' | 'after';
+    questions: ArtefactRef;
+    drafts: ArtefactRef;
+    /** Items of the evaluation whose answers are attributed. */
+    evaluation: ArtefactRef;
+    adapter: ArtefactRef;
+  }): Promise<{ summary: AttributionSummary; gpuSeconds: number }>;
   trainSft(input: {
     scope: Scope;
     recipe: Recipe;
@@ -175,7 +193,7 @@ export type TrainingResult = {
 
 /** Heartbeat details of a GPU activity; `ratchet watch` reads them from the pending activity. */
 export type TrainerProgress = {
-  kind: 'sft' | 'dpo' | 'generate' | 'teacher';
+  kind: 'sft' | 'dpo' | 'generate' | 'attribute' | 'teacher';
   label: string;
   done: number;
   total: number;

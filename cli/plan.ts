@@ -4,6 +4,7 @@ import type { Recipe } from '../config/recipe.ts';
 import type { LoadedRecipe } from '../config/load-recipe.ts';
 import type { CostEstimate } from '../domain/estimate.ts';
 import { percent, pointsThreshold, threshold } from '../domain/figures.ts';
+import { isGain } from '../domain/gate-verdict.ts';
 import type { Paint } from './terminal.ts';
 
 /** What a run would do and cost, for `--dry-run`. Pure. */
@@ -89,8 +90,7 @@ const sftWords = ({ epochs, learningRate, batchSize, gradientAccumulation }: Rec
 function criteriaWords(criteria: Criterion[]): string {
   return criteria
     .map(({ metric, over, atLeast, confidence }) => {
-      const isGain = metric === 'gain' || metric === 'ablation-gain';
-      return `${metric}${over === undefined ? '' : ` over ${over}`} ≥ ${isGain ? pointsThreshold(atLeast) : threshold(atLeast)} at ${threshold(confidence)}`;
+      return `${metric}${over === undefined ? '' : ` over ${over}`} ≥ ${isGain(metric) ? pointsThreshold(atLeast) : threshold(atLeast)} at ${threshold(confidence)}`;
     })
     .join(' and ');
 }

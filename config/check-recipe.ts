@@ -2,6 +2,7 @@ import { estimateCost } from '../domain/estimate.ts';
 import type { CostEstimate } from '../domain/estimate.ts';
 import { priceProblem } from '../domain/prices.ts';
 import { templateNames, templateProblems } from '../domain/templates.ts';
+import type { Criterion } from './gates.ts';
 import type { Problem } from './problem.ts';
 import type { Recipe } from './recipe.ts';
 import type { FieldPath } from './recipe-fields.ts';
@@ -156,36 +157,42 @@ const checkPhaseC = ({ phaseC }: Recipe): Found[] =>
     return found;
   });
 
-/** What a criterion of each gate can be measured against: only what has been promoted before. */
+/** What a gain of each gate can be measured against: only what has been promoted before. */
 const earlier = { A: ['majority'], B: ['majority', 'phaseA'], C: ['majority', 'phaseA', 'phaseB'] } as const;
+/** What the drop by shuffled drafts can be measured against. */
+const otherPrompts = ['full-draft', 'no-draft'];
+/** Metrics of what is done in Phase C alone. */
+const metricsOfC: Readonly<Record<string, string>> = {
+  'ablation-gain': 'ablation',
+  'shuffle-drop': 'shuffled drafts',
+  attribution: 'attribution',
+};
 
-const checkGates = ({ gates }: Recipe): Found[] =>
+const checkGates = (recipe: Recipe): Found[] =>
   (['A', 'B', 'C'] as const).flatMap((gate) =>
-    gates[gate].criteria.flatMap(({ metric, over }, index) => {
+    recipe.gates[gate].criteria.flatMap((criterion, index) => {
       const path = ['gates', gate, 'criteria', index];
-      const known: readonly string[] = earlier[gate];
-      if (metric === 'gain' && over === undefined) {
-        return [
-          invalid(
-            [...path, 'over'],
-            'a gain needs something that it is a gain over',
-            `write one of ${known.join(', ')}`,
-          ),
-        ];
+      const ofC = metricsOfC[criterion.metric];
+      if (ofC !== undefined && gate !== 'C')
+        return [invalid([...path, 'metric'], `Gate ${gate} has no ${ofC}`, `ask for ${criterion.metric} at Gate C`)];
+      if (criterion.metric === 'attribution' && recipe.phaseC.experiments.attribution === 'off') {
+        const fix = 'remove the criterion, or phaseC.experiments.attribution: off';
+        return [invalid([...path, 'metric'], 'attribution is asked for and switched off', fix)];
       }
-      if (metric !== 'gain' && over !== undefined) {
-        return [
-          invalid([...path, 'over'], `${metric} is not measured over anything`, 'remove it, or write metric: gain'),
-        ];
-      }
-      if (over !== undefined && !known.includes(over)) {
-        return [
-          invalid([...path, 'over'], `${over} is not there yet at Gate ${gate}`, `write one of ${known.join(', ')}`),
-        ];
-      }
-      if (metric === 'ablation-gain' && gate !== 'C') {
-        return [invalid([...path, 'metric'], `Gate ${gate} has no ablation`, 'ask for ablation-gain at Gate C')];
-      }
-      return [];
+      return checkOver(criterion, gate, path);
     }),
   );
+
+function checkOver({ metric, over }: Criterion, gate: keyof typeof earlier, path: FieldPath): Found[] {
+  const known: readonly string[] = metric === 'gain' ? earlier[gate] : metric === 'shuffle-drop' ? otherPrompts : [];
+  const [problem, fix] =
+    over === undefined
+      ? [`a ${metric} needs something that it is a ${metric} over`, `write one of ${known.join(', ')}`]
+      : known.length === 0
+        ? [`${metric} is not measured over anything`, 'remove it, or write metric: gain']
+        : metric === 'gain'
+          ? [`${over} is not there yet at Gate ${gate}`, `write one of ${known.join(', ')}`]
+          : [`${metric} is not measured over ${over}`, `write one of ${known.join(', ')}`];
+  const right = over === undefined ? known.length === 0 : known.includes(over);
+  return right ? [] : [invalid([...path, 'over'], problem ?? '', fix ?? '')];
+}

@@ -3,13 +3,16 @@ import { z } from 'zod';
 /** The part of a recipe that says what promotes a phase, who decides, and who is told. */
 
 /** A number that an evaluation yields and a gate may ask for; shares and gains are fractions, not percent. */
-const Metric = z.enum(['accuracy', 'gain', 'ablation-gain', 'parsable']);
+const Metric = z.enum(['accuracy', 'gain', 'ablation-gain', 'shuffle-drop', 'attribution', 'parsable']);
 
 const Criterion = z.strictObject({
   metric: Metric.describe(
-    'accuracy; gain = accuracy minus that of `over`, paired; ablation-gain = full draft minus no draft, paired; parsable = share of outputs with an answer.',
+    'accuracy; gain = accuracy minus that of `over`, paired; ablation-gain = full draft minus no draft, paired; shuffle-drop = `over` minus shuffled drafts, paired; attribution = share of the absolute attribution on the draft; parsable = share of outputs with an answer.',
   ),
-  over: z.enum(['majority', 'phaseA', 'phaseB']).optional().describe('What a gain is measured against.'),
+  over: z
+    .enum(['majority', 'phaseA', 'phaseB', 'full-draft', 'no-draft'])
+    .optional()
+    .describe('What a gain or a drop is measured against; the two prompts are for shuffle-drop.'),
   atLeast: z.number().describe('Threshold as a fraction: 0.07 is 7 points.'),
   confidence: z.number().min(0.5).lt(1).default(0.95).describe('Two-sided confidence of the interval.'),
 });

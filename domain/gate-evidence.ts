@@ -2,6 +2,8 @@ import { canonicalJson } from './canonical.ts';
 import type { Sha256 } from './canonical.ts';
 import { gateOptions } from './decisions.ts';
 import { diagnose } from './diagnosis.ts';
+import { judgeExperiments, sharesOf } from './experiments.ts';
+import type { Attributions } from './experiments.ts';
 import type {
   CriterionVerdict,
   EvidenceParts,
@@ -30,11 +32,14 @@ export type GateInput = {
     phaseA?: Evaluated | undefined;
     phaseB?: Evaluated | undefined;
     noDraft?: Evaluated | undefined;
+    shuffledDraft?: Evaluated | undefined;
     reasoning?: Evaluated | undefined;
     direct?: Evaluated | undefined;
     /** The model that the phase went on from, asked directly. */
     control?: Evaluated | undefined;
   };
+  /** Of the candidate's own answers, before and after DPO. */
+  attributions?: Attributions | undefined;
   /** Of the phase's training. */
   losses?: Losses | undefined;
   /** Shown beside those with a role, for example the shuffled-draft evaluation. */
@@ -77,6 +82,11 @@ const evidenceParts = (input: GateInput, evaluations: readonly EvaluationSummary
       sha256(canonicalJson({ items: items.sha256, templateDigest, adapterSha256 })),
     ]),
   ),
+  ...(input.attributions && {
+    attributions: sha256(
+      canonicalJson([input.attributions.before, input.attributions.after].map(({ summary }) => summary.rows.sha256)),
+    ),
+  }),
 });
 
 /** As many items as the criteria call for that are open; all that are left where more items alone settle nothing. */
@@ -94,8 +104,8 @@ function extensionOf(criteria: readonly CriterionVerdict[], left: number): Exten
  * @throws InvalidData when an evaluation that a criterion needs is missing or not of the same items
  */
 export function gateEvidence(input: GateInput, sha256: Sha256): GateEvidence {
-  const { candidate, phaseA, phaseB, noDraft, reasoning, direct, control } = input.evaluations;
-  const withRole = [candidate, phaseA, phaseB, noDraft, reasoning, direct, control].filter(
+  const { candidate, phaseA, phaseB, noDraft, shuffledDraft, reasoning, direct, control } = input.evaluations;
+  const withRole = [candidate, phaseA, phaseB, noDraft, shuffledDraft, reasoning, direct, control].filter(
     (evaluated) => evaluated !== undefined,
   );
   withRole.forEach(checkCounts);
@@ -106,8 +116,11 @@ export function gateEvidence(input: GateInput, sha256: Sha256): GateEvidence {
     phaseA: phaseA?.items,
     phaseB: phaseB?.items,
     noDraft: noDraft?.items,
+    shuffledDraft: shuffledDraft?.items,
   };
-  const criteria = judgeCriteria(input.criteria, roles, input.looks);
+  const attribution = sharesOf(input.attributions);
+  const criteria = judgeCriteria(input.criteria, { ...roles, attribution }, input.looks);
+  const experiments = input.gate === 'C' ? judgeExperiments(roles, input.attributions, input.looks) : [];
   const verdict = overallVerdict(criteria);
   const extension = verdict === 'inconclusive' ? extensionOf(criteria, input.questionsLeft ?? 0) : undefined;
   const diagnosis = diagnose({
@@ -129,6 +142,7 @@ export function gateEvidence(input: GateInput, sha256: Sha256): GateEvidence {
     verdict,
     criteria,
     diagnosis,
+    ...(experiments.length > 0 && { experiments }),
     evaluations,
     options: [...gateOptions[input.gate], ...(extension ? (['extend'] as const) : [])],
     ...(extension ? { extension } : {}),

@@ -1,6 +1,13 @@
 import type { Decision, GateEvidence, GateName, Remedies } from './gate-types.ts';
 import type { TrainingLedger } from './ledger.ts';
-import type { ArtefactRef, DataReport, EvaluationName, EvaluationSummary, PhaseName } from './records.ts';
+import type {
+  ArtefactRef,
+  AttributionSummary,
+  DataReport,
+  EvaluationName,
+  EvaluationSummary,
+  PhaseName,
+} from './records.ts';
 
 /** Input of the `selfImprovement` workflow: what `temporal` and `tctl` send as plain JSON. */
 export type RunStart = {
@@ -27,6 +34,12 @@ export type Stage =
   | 'cancelled'
   | 'failed';
 
+/** What Phase C measured beside its evaluations, as far as the recipe asks for it. */
+export type Experiments = {
+  /** The same answers attributed under the adapter that DPO began with and under the one it made. */
+  attribution?: { before: AttributionSummary; after: AttributionSummary };
+};
+
 /** One attempt at a phase, with everything it left. */
 export type PhaseAttempt = {
   phase: PhaseName;
@@ -41,6 +54,8 @@ export type PhaseAttempt = {
   evaluations: EvaluationSummary[];
   /** Name of the evaluation that the gate judges. */
   candidate: EvaluationName;
+  /** Phase C's experiments beyond its evaluations; absent where the recipe has none, and in runs of older versions. */
+  experiments?: Experiments | undefined;
   steps: number;
   trainLoss: number | null;
   gpuSeconds: number;

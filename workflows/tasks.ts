@@ -80,6 +80,7 @@ export function gpuTasks(reliability: Reliability): GpuActivities {
   return {
     generateDrafts: bounded(gpu.generateDrafts, reliability),
     evaluate: bounded(gpu.evaluate, reliability),
+    attribute: bounded(gpu.attribute, reliability),
     trainSft: bounded(gpu.trainSft, reliability),
     trainDpo: bounded(gpu.trainDpo, reliability),
   };

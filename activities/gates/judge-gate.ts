@@ -1,8 +1,12 @@
 import { canonicalJson } from '../../domain/canonical.ts';
 import { gateEvidence } from '../../domain/gate-evidence.ts';
 import type { Evaluated } from '../../domain/gate-evidence.ts';
+import type { Attributions } from '../../domain/experiments.ts';
+import type { Experiments } from '../../domain/programme.ts';
 import type {
   ArtefactRef,
+  AttributedItem,
+  AttributionSummary,
   EvaluatedItem,
   EvaluationMode,
   EvaluationName,
@@ -31,6 +35,7 @@ export const createJudgeGate =
     trainedTemplateDigest,
     adapter,
     metrics,
+    experiments,
     fixesLeft,
     looks,
     questionsLeft,
@@ -57,10 +62,12 @@ export const createJudgeGate =
           phaseA: await load(roles.phaseA),
           phaseB: await load(roles.phaseB),
           noDraft: await load(roles.noDraft),
+          shuffledDraft: await load(roles.shuffledDraft),
           reasoning: await load(siblingOf(roles.candidate, 'reasoning', byName)),
           direct: await load(roles.direct),
           control: await load(siblingOf(roles.phaseB ?? roles.phaseA, 'direct', byName)),
         },
+        attributions: experiments?.attribution && (await attributionsOf(store, experiments.attribution)),
         losses: metrics && (await lossesOf(store, metrics)),
         others: evaluations,
         dataReport,
@@ -84,6 +91,16 @@ function siblingOf(
 ): EvaluationName | undefined {
   const sibling = `${name?.split('/')[0] ?? ''}/${mode}`;
   return byName.has(sibling) ? sibling : undefined;
+}
+
+type Attribution = NonNullable<Experiments['attribution']>;
+
+async function attributionsOf(store: Store, { before, after }: Attribution): Promise<Attributions> {
+  const load = async (summary: AttributionSummary) => ({
+    summary,
+    items: await store.rows<AttributedItem>(summary.rows),
+  });
+  return { before: await load(before), after: await load(after) };
 }
 
 /** Losses of the phase's training, thinned as the report thins them. */

@@ -13,6 +13,7 @@ const words: Record<string, string> = {
   trainSft: 'training',
   trainDpo: 'training by preferences',
   evaluate: 'evaluating',
+  attribute: 'attributing answers',
   judgeGate: 'judging the gate',
   saveState: 'saving',
   loadState: 'reading the older run',

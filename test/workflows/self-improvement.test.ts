@@ -58,6 +58,7 @@ describe('the plan', () => {
           direct: 'C1/direct',
           reasoning: 'C1/reasoning',
           noDraft: 'C1/no-draft',
+          shuffledDraft: 'C1/shuffled-draft',
           phaseA: 'A1/direct',
           phaseB: 'B2/reasoning',
         },
