@@ -50,7 +50,7 @@ export function planText(
     row('  Gate B', criteriaWords(gates.B.criteria)),
     row(
       'Phase C',
-      `DPO, ${phaseC.stages.map(({ epochs, beta, loss }) => `${String(epochs)} × ${loss} at β ${significant(beta)}`).join(', ')}; lr ${significant(phaseC.learningRate)}`,
+      `DPO, ${phaseC.stages.map(({ epochs, beta, loss }) => `${String(epochs)} × ${loss} at β ${significant(beta)}`).join(', ')}; lr ${significant(phaseC.learningRate)}${experimentWords(phaseC)}`,
     ),
     row('  Gate C', criteriaWords(gates.C.criteria)),
     row(
@@ -86,6 +86,11 @@ const policyWords = {
 
 const sftWords = ({ epochs, learningRate, batchSize, gradientAccumulation }: Recipe['phaseA']) =>
   `${significant(epochs)} epochs, lr ${significant(learningRate)}, batch ${String(batchSize)} × ${String(gradientAccumulation)}`;
+
+function experimentWords({ experiments: { attribution } }: Recipe['phaseC']): string {
+  if (attribution === 'off') return '; no attribution';
+  return `; attribution of ${count(attribution.items)} answers, ${count(attribution.steps)} steps`;
+}
 
 function criteriaWords(criteria: Criterion[]): string {
   return criteria

@@ -38,7 +38,7 @@ const planned: readonly Planned[] = [
   },
   {
     name: 'attribution',
-    measure: 'attribution on the draft, after DPO',
+    measure: 'share on the draft, after DPO',
     needs: 'attribution',
     criterion: { metric: 'attribution', atLeast: 0.2, confidence },
   },
@@ -63,7 +63,7 @@ function difference(measure: string, values: readonly number[], says: string): E
   const sample = sampleOf(values);
   const { estimate, low, high } = meanInterval(sample, confidence, [-1, 1]);
   const p = meanP(sample, 0);
-  const text = `${says}: ${points(estimate)}, 95 % interval ${pointsRange(low, high)}, p = ${figure(p)}`;
+  const text = `${says}: ${points(estimate)}, 95 % interval ${pointsRange(low, high)}, ${p < 0.001 ? 'p < 0.001' : `p = ${figure(p)}`}`;
   return {
     name: 'attribution',
     measure,
@@ -115,12 +115,12 @@ function attributionDifferences(attributions: Attributions): Experiment[] {
   const old = `${percent(estimate)} (${percentRange(low, high)}) before DPO`;
   return [
     difference(
-      'attribution on the draft, after minus before DPO',
+      'share on the draft, after minus before DPO',
       after.items.map((item, index) => (shares[index] ?? 0) - (earlier.get(item.id) ?? 0)),
       `${percent(mean(shares))} of the attribution on the draft against ${old}, the same answers`,
     ),
     difference(
-      'attribution on the draft minus its share of the tokens',
+      'share on the draft minus its share of the tokens',
       shares.map((share, index) => share - (tokens[index] ?? 0)),
       `the draft is ${percent(mean(tokens))} of the prompt’s tokens and has ${percent(mean(shares))} of the attribution`,
     ),

@@ -4,6 +4,7 @@ import type { Html } from './html.ts';
 import type { ReportData } from './report-data.ts';
 import { costsSection } from './sections/costs.ts';
 import { dataSection } from './sections/data.ts';
+import { experimentsSection } from './sections/experiments.ts';
 import { fixesSection } from './sections/fixes.ts';
 import { gatesSection } from './sections/gates.ts';
 import { head } from './sections/head.ts';
@@ -17,6 +18,7 @@ const contents: [id: string, title: string][] = [
   ['accuracy', 'Accuracy'],
   ['targets', 'Targets'],
   ['gates', 'Gates'],
+  ['experiments', 'Experiments'],
   ['fixes', 'Fixes'],
   ['data', 'Data'],
   ['training', 'Training'],
@@ -36,6 +38,7 @@ export async function reportPage(data: ReportData): Promise<string> {
     await accuracySection(data),
     await targetsSection(data),
     gatesSection(data),
+    await experimentsSection(data),
     fixesSection(data),
     dataSection(data),
     await trainingSection(data),

@@ -19,6 +19,11 @@ export function evidenceText(evidence: GateEvidence, paint: Paint): string[] {
     paint.strong(`Gate ${evidence.gate}${evidence.attempt === 1 ? '' : `, try ${String(evidence.attempt)}`}: `) +
       toned(evidence.verdict, paint),
     ...evidence.criteria.map(({ verdict, text }) => `  ${toned(verdict, paint)}  ${oneLine(text, 400)}`),
+    ...(evidence.experiments === undefined ? [] : ['Experiments, which promote nothing by themselves']),
+    ...(evidence.experiments ?? []).map(({ name, verdict, text }) => {
+      const line = `${name}: ${oneLine(text, 400)}`;
+      return verdict === null ? paint.soft(`  ${line}`) : `  ${toned(verdict, paint)}  ${line}`;
+    }),
     ...(evidence.diagnosis.length === 0 ? [] : ['Diagnosis']),
     ...evidence.diagnosis.map(({ found, cause, text }) =>
       found
