@@ -8,7 +8,7 @@ import { bar } from '../../cli/watch/activity-words.ts';
 import { changesBetween } from '../../cli/watch/changes.ts';
 import { liveView } from '../../cli/watch/live-view.ts';
 import { createScreen, cutLine } from '../../cli/watch/screen.ts';
-import type { GateEvidence } from '../../domain/gate-types.ts';
+import type { Experiment, GateEvidence } from '../../domain/gate-types.ts';
 import { atGateB, finished, training } from './fake-context.ts';
 
 const plain = paintFor(false);
@@ -177,6 +177,33 @@ describe('asking at a gate', () => {
   it('shows criteria and findings first', () => {
     expect(evidenceText(openGate(), plain).join('\n')).toMatch(
       /Gate B: ✗ fail[\s\S]*found +lost-to-filtering[\s\S]*ruled out +truncation[\s\S]*Recommended: fix \(filtering keep-all/,
+    );
+  });
+
+  it('shows experiments apart from what promotes', () => {
+    const numbers = { n: 24, estimate: 0.33, low: 0.29, high: 0.37, p: 0.001 };
+    const experiments: Experiment[] = [
+      {
+        name: 'attribution',
+        measure: 'x',
+        unit: 'share',
+        ...numbers,
+        atLeast: 0.2,
+        verdict: 'pass',
+        text: '33.0 % of it',
+      },
+      {
+        name: 'attribution',
+        measure: 'y',
+        unit: 'points',
+        ...numbers,
+        atLeast: null,
+        verdict: null,
+        text: 'no change',
+      },
+    ];
+    expect(evidenceText({ ...openGate(), experiments }, plain).join('\n')).toMatch(
+      /Experiments, which promote nothing by themselves\n {2}✓ pass {2}attribution: 33\.0 % of it\n {2}attribution: no change\nDiagnosis/,
     );
   });
 

@@ -199,6 +199,19 @@ describe('refusals', () => {
     ],
     [{ 'gates.A.criteria': [{ metric: 'gain', over: 'phaseB', atLeast: 0 }] }, 'phaseB is not there yet at Gate A'],
     [{ 'gates.B.criteria.0.metric': 'ablation-gain', 'gates.B.criteria.0.over': undefined }, 'Gate B has no ablation'],
+    [{ 'gates.B.criteria': [{ metric: 'attribution', atLeast: 0.2 }] }, 'Gate B has no attribution'],
+    [{ 'gates.C.criteria': [{ metric: 'shuffle-drop', atLeast: 0 }] }, 'write one of full-draft, no-draft'],
+    [
+      { 'gates.C.criteria': [{ metric: 'shuffle-drop', over: 'phaseA', atLeast: 0 }] },
+      'shuffle-drop is not measured over phaseA. Fix: write one of full-draft, no-draft',
+    ],
+    [
+      {
+        'phaseC.experiments.attribution': 'off',
+        'gates.C.criteria': [{ metric: 'attribution', atLeast: 0.2 }],
+      },
+      'attribution is asked for and switched off',
+    ],
     [{ 'data.evaluationShare': 1 }, 'no question is left to train on'],
     [{ 'model.base': 'builtin:huge' }, 'there is no builtin:huge'],
     [{ 'budget.capUsd': 0.01 }, 'BudgetExceeded: budget.capUsd (--set): 200 calls of gpt-4.1-nano cost up to $0.04'],
@@ -212,6 +225,14 @@ describe('refusals', () => {
     expect(refused({ recipe: inline, overrides })).toContain(message);
     expect(({} as Record<string, unknown>)['polluted']).toBeUndefined();
   });
+});
+
+it('attribution is on unless it is switched off, and can be made smaller', () => {
+  const attributionOf = (overrides: Record<string, unknown>) =>
+    loadRecipe({ recipe: 'demo', overrides }).recipe.phaseC.experiments.attribution;
+  expect(Recipe.parse({ name: 'x', description: 'x' }).phaseC.experiments.attribution).toMatchObject({ items: 100 });
+  expect(attributionOf({ 'phaseC.experiments.attribution.items': 5 })).toMatchObject({ items: 5, steps: 32 });
+  expect(attributionOf({ 'phaseC.experiments.attribution': 'off' })).toBe('off');
 });
 
 it('a recipe resolved once resolves to itself', () => {
