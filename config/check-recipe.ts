@@ -184,15 +184,15 @@ const checkGates = (recipe: Recipe): Found[] =>
   );
 
 function checkOver({ metric, over }: Criterion, gate: keyof typeof earlier, path: FieldPath): Found[] {
+  const refuse = (problem: string, fix: string): Found[] => [invalid([...path, 'over'], problem, fix)];
   const known: readonly string[] = metric === 'gain' ? earlier[gate] : metric === 'shuffle-drop' ? otherPrompts : [];
-  const [problem, fix] =
-    over === undefined
-      ? [`a ${metric} needs something that it is a ${metric} over`, `write one of ${known.join(', ')}`]
-      : known.length === 0
-        ? [`${metric} is not measured over anything`, 'remove it, or write metric: gain']
-        : metric === 'gain'
-          ? [`${over} is not there yet at Gate ${gate}`, `write one of ${known.join(', ')}`]
-          : [`${metric} is not measured over ${over}`, `write one of ${known.join(', ')}`];
-  const right = over === undefined ? known.length === 0 : known.includes(over);
-  return right ? [] : [invalid([...path, 'over'], problem ?? '', fix ?? '')];
+  const oneOf = `write one of ${known.join(', ')}`;
+  if (over === undefined)
+    return known.length === 0 ? [] : refuse(`a ${metric} needs something that it is a ${metric} over`, oneOf);
+  if (known.includes(over)) return [];
+  if (known.length === 0) return refuse(`${metric} is not measured over anything`, 'remove it, or write metric: gain');
+  return refuse(
+    metric === 'gain' ? `${over} is not there yet at Gate ${gate}` : `${metric} is not measured over ${over}`,
+    oneOf,
+  );
 }

@@ -66,8 +66,9 @@ async function attributed(
   // A model that answers nothing readable leaves nothing to attribute, which is no error.
   if (made.inputs.length === 0) return { rows: [], gpuSeconds: 0 };
   const label = `${scope.phase}${scope.attempt} attribution ${name} DPO`;
-  const { outputs, gpuSeconds } = await runRowsJob<Omit<AttributedItem, 'truth' | 'answer'>>(deps, {
+  const { outputs, gpuSeconds } = await runRowsJob(deps, {
     ...{ scope, recipe, label, kind: 'attribute', folder: `attribution-${digest}` },
+    parse: (line) => JSON.parse(line) as Omit<AttributedItem, 'truth' | 'answer'>,
     prepare: async (folder) => {
       const job = await attributeJob(deps, task, folder, label);
       return {

@@ -54,15 +54,18 @@ export async function generate(
   deps: GpuDeps,
   task: GenerationTask,
 ): Promise<{ outputs: Generated[]; gpuSeconds: number }> {
-  const { outputs, gpuSeconds } = await runRowsJob<Generated>(deps, {
+  return runRowsJob(deps, {
     ...{ scope: task.scope, recipe: task.recipe, label: task.label, kind: 'generate' },
     folder: `generation-${generationDigest(task)}`,
+    parse: (line): Generated => {
+      const { id, text, tokens, finish } = JSON.parse(line) as Generated;
+      return { id, text, tokens, finish };
+    },
     prepare: async (folder) => {
       const job = await generateJob(deps, task, folder);
       return { job, input: { file: job.promptsFile, lines: promptLines(task) } };
     },
   });
-  return { outputs: outputs.map(({ id, text, tokens, finish }) => ({ id, text, tokens, finish })), gpuSeconds };
 }
 
 async function generateJob(deps: GpuDeps, task: GenerationTask, folder: string): Promise<GenerateJob> {

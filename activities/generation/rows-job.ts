@@ -13,7 +13,7 @@ import { runJob } from '../training/run-job.ts';
 import { failureOfStop, supervise } from '../training/supervision.ts';
 
 /** A job that makes one row of each row it is given, and goes on with what an interrupted one left in its folder. */
-export type RowsTask = {
+export type RowsTask<Row> = {
   scope: Scope;
   recipe: Recipe;
   kind: 'generate' | 'attribute';
@@ -21,6 +21,8 @@ export type RowsTask = {
   label: string;
   /** Name of its folder on this host; it must name everything that the rows depend on. */
   folder: string;
+  /** Of a line of the output file. */
+  parse: (line: string) => Row;
   prepare: (folder: string) => Promise<{ job: GenerateJob | AttributeJob; input: { file: string; lines: string } }>;
 };
 
@@ -30,7 +32,10 @@ export type RowsTask = {
  * @returns rows in the order of the input
  * @throws as `train`
  */
-export async function runRowsJob<Row>(deps: GpuDeps, task: RowsTask): Promise<{ outputs: Row[]; gpuSeconds: number }> {
+export async function runRowsJob<Row>(
+  deps: GpuDeps,
+  task: RowsTask<Row>,
+): Promise<{ outputs: Row[]; gpuSeconds: number }> {
   const supervision = supervise(task.kind, task.label, deps.notice);
   const log = deps.log.child({ run: task.scope.run, phase: task.scope.phase, attempt: task.scope.attempt });
   try {
@@ -55,7 +60,7 @@ export async function runRowsJob<Row>(deps: GpuDeps, task: RowsTask): Promise<{ 
     });
     const reason = supervision.reason();
     if (outcome.code !== 0) throw reason === null ? failureOfJob(outcome, []) : failureOfStop(reason, null);
-    const outputs = await readRows<Row>(job.outputFile);
+    const outputs = await readRows(job.outputFile, task.parse);
     log.info(`${task.kind}d ${outputs.length} rows: ${task.label}`, { seconds: outcome.seconds });
     if (!deps.keepWork) await rm(folder, { recursive: true, force: true });
     return { outputs, gpuSeconds: outcome.seconds };
@@ -64,9 +69,9 @@ export async function runRowsJob<Row>(deps: GpuDeps, task: RowsTask): Promise<{ 
   }
 }
 
-async function readRows<Row>(path: string): Promise<Row[]> {
+async function readRows<Row>(path: string, parse: (line: string) => Row): Promise<Row[]> {
   const rows: Row[] = [];
   for await (const line of createInterface({ input: createReadStream(path), crlfDelay: Infinity }))
-    if (line !== '') rows.push(JSON.parse(line) as Row);
+    if (line !== '') rows.push(parse(line));
   return rows;
 }

@@ -49,7 +49,6 @@ class Planted(torch.nn.Module):
         self.embedding = torch.nn.Embedding(vocabulary, 6, dtype=dtype)
         self.head = torch.nn.Linear(6, vocabulary, bias=False, dtype=dtype)
         self.device = torch.device("cpu")
-        self.dtype = dtype
 
     def get_input_embeddings(self) -> torch.nn.Embedding:
         return self.embedding

@@ -146,17 +146,16 @@ class Attributor:
 
     def row(self, item: Item, encoded: Encoded, points_per_pass: int) -> dict[str, Any]:
         """The line of the output file."""
-        embed = self._model.get_input_embeddings()
-        end = torch.tensor(self._tokenizer.eos_token_id, device=self._model.device)
+        embed, device = self._model.get_input_embeddings(), self._model.device
         with torch.no_grad():
-            embeddings = embed(torch.tensor(encoded.ids, device=self._model.device)).float()
-            baseline = embeddings.clone()
-            ordinary = [at for at, piece in enumerate(encoded.pieces) if not piece.special]
-            baseline[ordinary] = embed(end).float()
+            own = embed(torch.tensor(encoded.ids, device=device))
+            end = embed(torch.tensor(self._tokenizer.eos_token_id, device=device))
+        embeddings = own.float()
+        baseline = embeddings.clone()
+        baseline[[at for at, piece in enumerate(encoded.pieces) if not piece.special]] = end.float()
 
         def score(inputs: Tensor) -> Tensor:
-            dtype = self._model.dtype
-            output = self._model(inputs_embeds=inputs.to(dtype), use_cache=False, logits_to_keep=1)
+            output = self._model(inputs_embeds=inputs.to(own.dtype), use_cache=False, logits_to_keep=1)
             logits = output.logits[:, -1].float()
             return logits[:, encoded.answer] - logits[:, encoded.other]
 
