@@ -89,13 +89,17 @@ const evidenceParts = (input: GateInput, evaluations: readonly EvaluationSummary
   }),
 });
 
-/** As many items as the criteria call for that are open; all that are left where more items alone settle nothing. */
+/**
+ * As many items as the criteria call for that are open; all that are left where more items alone settle nothing. No more
+ * answers are attributed by it, so an open attribution calls for none and is not settled.
+ */
 function extensionOf(criteria: readonly CriterionVerdict[], left: number): Extension | undefined {
-  if (left === 0) return undefined;
   const open = criteria.filter(({ verdict }) => verdict === 'inconclusive');
-  const wanted = open.map(({ settledBy, n }) => (settledBy ? settledBy - n : Infinity));
+  const extensible = open.filter(({ criterion }) => criterion.metric !== 'attribution');
+  if (left === 0 || extensible.length === 0) return undefined;
+  const wanted = extensible.map(({ settledBy, n }) => (settledBy ? settledBy - n : Infinity));
   const most = Math.max(...wanted);
-  return { items: Math.min(left, most), left, settles: most <= left };
+  return { items: Math.min(left, most), left, settles: most <= left && extensible.length === open.length };
 }
 
 /**

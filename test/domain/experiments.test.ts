@@ -159,6 +159,15 @@ describe('in the evidence', () => {
     const criteria = [...input.criteria, { metric: 'attribution', atLeast: 0.2, confidence: 0.95 } as const];
     expect(gateEvidence({ ...input, criteria }, sha256).verdict).toBe('fail');
   });
+  it('more held-out questions do not settle an open attribution', () => {
+    const attribution = { metric: 'attribution', atLeast: 0.1, confidence: 0.95 } as const;
+    const open = { ...input, questionsLeft: 100_000, looks: 2, criteria: [attribution] };
+    const alone = gateEvidence(open, sha256);
+    expect([alone.verdict, alone.extension]).toEqual(['inconclusive', undefined]);
+    const tight = { metric: 'ablation-gain', atLeast: 0.16, confidence: 0.95 } as const;
+    expect(gateEvidence({ ...open, criteria: [attribution, tight] }, sha256).extension?.settles).toBe(false);
+    expect(gateEvidence({ ...open, criteria: [tight] }, sha256).extension?.settles).toBe(true);
+  });
   it('are covered by its digest', () => {
     const { digest } = gateEvidence(input, sha256);
     const other = { ...input, attributions: attributions(attributed(0.1), attributed(0.3)) };

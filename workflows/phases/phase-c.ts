@@ -52,7 +52,10 @@ export async function phaseC(input: PhaseInput): Promise<PhaseResult> {
       return summary;
     };
     const before = await attribute('before', adapter);
-    attempt.experiments = { attribution: { before, after: await attribute('after', training.adapter) } };
+    attempt.experiments = {
+      ...attempt.experiments,
+      attribution: { before, after: await attribute('after', training.adapter) },
+    };
   }
   return { attempt, teacher, teacherUsd: 0, teacherCalls: 0 };
 }
