@@ -1,4 +1,5 @@
 import { evaluationPrompts } from './evaluation.ts';
+import { invalid } from './invalid.ts';
 import { decidingWord } from './parse-answer.ts';
 import { draftText } from './parse-draft.ts';
 import type {
@@ -48,6 +49,7 @@ export function draftRanges(template: string, question: string, draft: string): 
  * answer or without a draft are left out and counted.
  *
  * @param evaluated the evaluation with drafts, of these questions
+ * @throws InvalidData when it is of another question
  */
 export function attributionInputs(
   questions: readonly Question[],
@@ -63,8 +65,12 @@ export function attributionInputs(
     const word = decidingWord(text);
     return word === null || answer === null ? [] : [{ id, truth, answer, text, word }];
   });
-  const wanted = new Set(answered.map(({ id }) => id));
-  const asked = sortedById(questions.filter(({ id }) => wanted.has(id)));
+  const byId = new Map(questions.map((question) => [question.id, question]));
+  const asked = answered.map(({ id }) => {
+    const question = byId.get(id);
+    if (question === undefined) throw invalid('InvalidData', `evaluated item ${id} is none of the questions`);
+    return question;
+  });
   const prompts = evaluationPrompts('reasoning', asked, drafts, templates, draw.seed);
   return {
     inputs: answered.map(({ id, text, word }, index) => ({

@@ -54,6 +54,14 @@ describe('what is attributed', () => {
     expect(inputs).toHaveLength(13);
   });
 
+  it('refuses an evaluation of other questions', () => {
+    const others = questions.slice(1);
+    const draw = { items: 20, seed: 1 };
+    expect(() => attributionInputs(others, drafts, evaluated, defaultTemplates, draw)).toThrow(
+      'evaluated item q0000 is none of the questions',
+    );
+  });
+
   it('finds the draft by code points, as often as the template has it', () => {
     const template = '🦙 {question}\n{draft}\nAgain: {draft}.';
     const [question, draft] = ['Größer – 日本?', '🐑 nö'];
