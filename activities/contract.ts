@@ -7,6 +7,7 @@ import type { BudgetNews, BudgetRoom, Spent } from '../domain/budget.ts';
 import type { GateEvidence, RoundName } from '../domain/gate-types.ts';
 import type {
   ArtefactRef,
+  AttributionSummary,
   DataReport,
   EvaluationMode,
   EvaluationName,
@@ -73,8 +74,8 @@ export type OrchestratorActivities = {
     adapter: ArtefactRef;
     /** Of the phase's training; absent = its course is not diagnosed. */
     metrics?: ArtefactRef;
-    /** Shown as evidence, and judged where a criterion asks for it. */
-    experiments?: Experiments;
+    /** What Phase C measured beside its evaluations. */
+    experiments?: Experiments | undefined;
     fixesLeft: number;
     /** How often this gate may be judged, extensions counted; default 1. */
     looks?: number;
@@ -121,6 +122,7 @@ export type GateRoles = {
   /** In a later round: the model that it started from. */
   phaseC?: EvaluationName;
   noDraft?: EvaluationName;
+  shuffledDraft?: EvaluationName;
   /** The candidate adapter asked with Phase A's direct prompt: shows whether reasoning helps. */
   direct?: EvaluationName;
   /** The candidate adapter asked with the reasoning prompt; may be the candidate itself, as `direct` may. */
@@ -157,6 +159,21 @@ export type GpuActivities = {
     drafts: ArtefactRef | null;
     adapter: ArtefactRef | null;
   }): Promise<{ summary: EvaluationSummary; gpuSeconds: number }>;
+  /**
+   * Attributes answers of an evaluation with drafts to the tokens of their prompts, under `adapter`: a seeded draw, the same
+   * for every adapter. Phase C's own experiment.
+   */
+  attribute(input: {
+    scope: Scope;
+    budget?: BudgetRoom;
+    recipe: Recipe;
+    name: 'before' | 'after';
+    questions: ArtefactRef;
+    drafts: ArtefactRef;
+    /** Items of the evaluation whose answers are attributed. */
+    evaluation: ArtefactRef;
+    adapter: ArtefactRef;
+  }): Promise<{ summary: AttributionSummary; gpuSeconds: number }>;
   trainSft(input: {
     scope: Scope;
     budget?: BudgetRoom;
@@ -234,7 +251,7 @@ export type TrainingResult = {
 
 /** Heartbeat details of a GPU activity; `ratchet watch` reads them from the pending activity. */
 export type TrainerProgress = {
-  kind: 'sft' | 'dpo' | 'generate' | 'teacher';
+  kind: 'sft' | 'dpo' | 'generate' | 'attribute' | 'teacher';
   label: string;
   done: number;
   total: number;

@@ -1,3 +1,4 @@
+import { createAttributionActivity } from './attribution/attribute.ts';
 import type { GpuActivities } from './contract.ts';
 import { createGenerationActivities } from './generation/generation-activities.ts';
 import type { GpuDeps } from './training/gpu-deps.ts';
@@ -7,4 +8,5 @@ import { createTrainingActivities } from './training/training-activities.ts';
 export const createGpuActivities = (deps: GpuDeps): GpuActivities => ({
   ...createTrainingActivities(deps),
   ...createGenerationActivities(deps),
+  attribute: createAttributionActivity(deps),
 });

@@ -28,7 +28,7 @@ export async function startBareTrainer(python: string, preload: string) {
 export async function copyJob(jobFile: string, folder: string): Promise<string> {
   const job = JSON.parse(await readFile(jobFile, 'utf8')) as TrainerJob;
   job.outputDir = join(folder, 'out');
-  if (job.kind === 'generate') job.outputFile = join(folder, 'out', 'outputs.jsonl');
+  if ('outputFile' in job) job.outputFile = join(folder, 'out', 'outputs.jsonl');
   else job.checkpointing = { ...job.checkpointing, directory: join(folder, 'checkpoints') };
   const copy = join(folder, 'job.json');
   await writeFile(copy, JSON.stringify(job));

@@ -3,7 +3,7 @@ import type { Criterion } from '../config/gates.ts';
 import type { Recipe } from '../config/recipe.ts';
 import type { LoadedRecipe } from '../config/load-recipe.ts';
 import type { CostEstimate } from '../domain/estimate.ts';
-import { isDifference } from '../domain/gate-verdict.ts';
+import { isGain } from '../domain/gate-verdict.ts';
 import { percent, pointsThreshold, threshold } from '../domain/figures.ts';
 import { stagesWords } from './ablation-text.ts';
 import type { Paint } from './terminal.ts';
@@ -12,7 +12,7 @@ function phaseCRows(recipe: Recipe, estimate: CostEstimate): [name: string, text
   const { phaseC, gates } = recipe;
   const { rounds, learningRate, stages } = phaseC;
   return [
-    ['Phase C', `DPO, ${stagesWords(stages)}; lr ${significant(learningRate)}`],
+    ['Phase C', `DPO, ${stagesWords(stages)}; lr ${significant(learningRate)}${experimentWords(phaseC)}`],
     ...judgeWords(recipe, estimate).map((text) => ['  Judge', text] as [string, string]),
     ['  Gate C', criteriaWords(gates.C.criteria)],
     ...(rounds === 1
@@ -105,10 +105,15 @@ const policyWords = {
 const sftWords = ({ epochs, learningRate, batchSize, gradientAccumulation }: Recipe['phaseA']) =>
   `${significant(epochs)} epochs, lr ${significant(learningRate)}, batch ${String(batchSize)} × ${String(gradientAccumulation)}`;
 
+function experimentWords({ experiments: { attribution } }: Recipe['phaseC']): string {
+  if (attribution === 'off') return '; no attribution';
+  return `; attribution of ${count(attribution.items)} answers, ${count(attribution.steps)} steps`;
+}
+
 function criteriaWords(criteria: Criterion[]): string {
   return criteria
     .map(({ metric, over, atLeast, confidence }) => {
-      return `${metric}${over === undefined ? '' : ` over ${over}`} ≥ ${isDifference(metric) ? pointsThreshold(atLeast) : threshold(atLeast)} at ${threshold(confidence)}`;
+      return `${metric}${over === undefined ? '' : ` over ${over}`} ≥ ${isGain(metric) ? pointsThreshold(atLeast) : threshold(atLeast)} at ${threshold(confidence)}`;
     })
     .join(' and ');
 }

@@ -4,6 +4,7 @@ import { judgeTemplateProblems } from '../domain/judge-prompt.ts';
 import { priceProblem } from '../domain/prices.ts';
 import { templateNames, templateProblems } from '../domain/templates.ts';
 import { countTokens } from './count-tokens.ts';
+import type { Criterion } from './gates.ts';
 import type { Problem } from './problem.ts';
 import type { Recipe } from './recipe.ts';
 import type { FieldPath } from './recipe-fields.ts';
@@ -193,48 +194,50 @@ const checkPhaseC = ({ phaseC }: Recipe): Found[] => [
   }),
 ];
 
-/** What a criterion of each gate can be measured against: only what has been promoted before. */
+/** What a gain of each gate can be measured against: only what has been promoted before. */
 const earlier = {
   A: ['majority'],
   B: ['majority', 'phaseA'],
   C: ['majority', 'phaseA', 'phaseB'],
   laterRounds: ['majority', 'phaseA', 'phaseB', 'phaseC'],
 } as const;
+/** What the drop by shuffled drafts can be measured against. */
+const otherPrompts = ['full-draft', 'no-draft'];
+/** Metrics of what is done in Phase C alone. */
+const metricsOfC: Readonly<Record<string, string>> = {
+  'ablation-gain': 'ablation',
+  'shuffle-drop': 'shuffled drafts',
+  attribution: 'attribution',
+  'question-quality': 'comparison of questions',
+};
 
-const checkGates = ({ gates, judge }: Recipe): Found[] =>
+const checkGates = (recipe: Recipe): Found[] =>
   (['A', 'B', 'C', 'laterRounds'] as const).flatMap((gate) =>
-    gates[gate].criteria.flatMap(({ metric, over }, index) => {
+    recipe.gates[gate].criteria.flatMap((criterion, index) => {
       const path = ['gates', gate, 'criteria', index];
-      const known: readonly string[] = earlier[gate];
-      if (metric === 'gain' && over === undefined) {
-        return [
-          invalid(
-            [...path, 'over'],
-            'a gain needs something that it is a gain over',
-            `write one of ${known.join(', ')}`,
-          ),
-        ];
+      const ofC = metricsOfC[criterion.metric];
+      if (ofC !== undefined && (gate === 'A' || gate === 'B'))
+        return [invalid([...path, 'metric'], `Gate ${gate} has no ${ofC}`, `ask for ${criterion.metric} at Gate C`)];
+      if (criterion.metric === 'attribution' && recipe.phaseC.experiments.attribution === 'off') {
+        const fix = 'remove the criterion, or phaseC.experiments.attribution: off';
+        return [invalid([...path, 'metric'], 'attribution is asked for and switched off', fix)];
       }
-      if (metric !== 'gain' && over !== undefined) {
-        return [
-          invalid([...path, 'over'], `${metric} is not measured over anything`, 'remove it, or write metric: gain'),
-        ];
-      }
-      if (over !== undefined && !known.includes(over)) {
-        return [
-          invalid([...path, 'over'], `${over} is not there yet at Gate ${gate}`, `write one of ${known.join(', ')}`),
-        ];
-      }
-      if (metric === 'ablation-gain' && (gate === 'A' || gate === 'B')) {
-        return [invalid([...path, 'metric'], `Gate ${gate} has no ablation`, 'ask for ablation-gain at Gate C')];
-      }
-      if (metric === 'question-quality' && (gate !== 'C' || judge === undefined)) {
-        const [problem, fix] =
-          gate === 'C'
-            ? ['no judge compares the questions', 'add judge: with its model']
-            : [`Gate ${gate} compares no questions`, 'ask for question-quality at Gate C'];
-        return [invalid([...path, 'metric'], problem, fix)];
-      }
-      return [];
+      if (criterion.metric === 'question-quality' && recipe.judge === undefined)
+        return [invalid([...path, 'metric'], 'no judge compares the questions', 'add judge: with its model')];
+      return checkOver(criterion, gate, path);
     }),
   );
+
+function checkOver({ metric, over }: Criterion, gate: keyof typeof earlier, path: FieldPath): Found[] {
+  const refuse = (problem: string, fix: string): Found[] => [invalid([...path, 'over'], problem, fix)];
+  const known: readonly string[] = metric === 'gain' ? earlier[gate] : metric === 'shuffle-drop' ? otherPrompts : [];
+  const oneOf = `write one of ${known.join(', ')}`;
+  if (over === undefined)
+    return known.length === 0 ? [] : refuse(`a ${metric} needs something that it is a ${metric} over`, oneOf);
+  if (known.includes(over)) return [];
+  if (known.length === 0) return refuse(`${metric} is not measured over anything`, 'remove it, or write metric: gain');
+  return refuse(
+    metric === 'gain' ? `${over} is not there yet at Gate ${gate}` : `${metric} is not measured over ${over}`,
+    oneOf,
+  );
+}

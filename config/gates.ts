@@ -3,16 +3,26 @@ import { z } from 'zod';
 /** The part of a recipe that says what promotes a phase, who decides, and who is told. */
 
 /** A number that an evaluation yields and a gate may ask for; shares and gains are fractions, not percent. */
-const Metric = z.enum(['accuracy', 'gain', 'ablation-gain', 'parsable', 'question-quality']);
+const Metric = z.enum([
+  'accuracy',
+  'gain',
+  'ablation-gain',
+  'shuffle-drop',
+  'attribution',
+  'parsable',
+  'question-quality',
+]);
 
 const Criterion = z.strictObject({
   metric: Metric.describe(
-    'accuracy; gain = accuracy minus that of `over`, paired; ablation-gain = full draft minus no draft, paired; parsable = share of outputs with an answer; question-quality = share of wins minus share of losses of the clarifying questions after against before, by the judge.',
+    'accuracy; gain = accuracy minus that of `over`, paired; ablation-gain = full draft minus no draft, paired; shuffle-drop = `over` minus shuffled drafts, paired; attribution = share of the absolute attribution on the draft; parsable = share of outputs with an answer; question-quality = share of wins minus share of losses of the clarifying questions after against before, by the judge.',
   ),
   over: z
-    .enum(['majority', 'phaseA', 'phaseB', 'phaseC'])
+    .enum(['majority', 'phaseA', 'phaseB', 'phaseC', 'full-draft', 'no-draft'])
     .optional()
-    .describe('What a gain is measured against; phaseC, in later rounds, is the model that the round started from.'),
+    .describe(
+      'What a gain or a drop is measured against; phaseC, in later rounds, is the model that the round started from; the two prompts are for shuffle-drop.',
+    ),
   atLeast: z.number().describe('Threshold as a fraction: 0.07 is 7 points.'),
   confidence: z.number().min(0.5).lt(1).default(0.95).describe('Two-sided confidence of the interval.'),
 });

@@ -132,6 +132,16 @@ export const DpoStage = z.strictObject({
   drBetaPrime: z.number().positive().optional().describe('β′ of dr-dpo-published, in nats of loss; default 1.'),
 });
 
+const Attribution = z.strictObject({
+  items: z
+    .int()
+    .min(2)
+    .default(100)
+    .describe('Evaluated questions drawn for it, by seed; each takes `steps` passes before and after DPO.'),
+  steps: z.int().min(1).default(50).describe('Points of the integral; fewer are faster and less complete.'),
+  batchSize: z.int().min(1).default(8).describe('Points in one pass; halved by itself where memory does not suffice.'),
+});
+
 export const PhaseC = z.strictObject({
   learningRate: z.number().positive().default(1e-5).describe('Peak learning rate.'),
   ...optimisation,
@@ -157,6 +167,15 @@ export const PhaseC = z.strictObject({
     .describe(
       'Most rounds of drafts by the newest model, pairs and DPO; each has its gate, and one that does not pass is the last.',
     ),
+  experiments: z
+    .strictObject({
+      attribution: z
+        .union([z.literal('off'), Attribution])
+        .prefault({})
+        .describe('Integrated gradients of the answer on the prompt: how much of it lies on the draft.'),
+    })
+    .prefault({})
+    .describe('Experiments shown to Gate C beside its criteria; they promote nothing by themselves.'),
 });
 
 export const Recipe = z.strictObject({

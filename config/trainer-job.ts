@@ -63,7 +63,7 @@ const common = {
   base: Base,
   outputDir: Path.describe('The job owns this folder; results are renamed into it whole.'),
   distributed: Distributed.optional().describe(
-    'Several GPUs; a generate job runs on one, and is refused where the trainings that follow would be.',
+    'Several GPUs; what trains nothing runs on one, and is refused where the trainings that follow would be.',
   ),
 };
 
@@ -132,11 +132,26 @@ export const GenerateJob = z.strictObject({
   batchSize: z.int().min(1).describe('Rows per batch; rows are sorted by length first.'),
 });
 
-export const TrainerJob = z.discriminatedUnion('kind', [SftJob, DpoJob, GenerateJob]);
+export const AttributeJob = z.strictObject({
+  ...common,
+  kind: z.literal('attribute'),
+  adapter: Adapter.optional(),
+  itemsFile: Path.describe(
+    'JSONL rows {"id","prompt","draft":[[start,end],…],"answer","other"}: the draft in code points of the prompt, what the model wrote up to the end of its answer, and the same with the other answer.',
+  ),
+  outputFile: Path.describe(
+    'JSONL rows {"id","score","baselineScore","tokens":[{"text","draft","special","attribution"}]} in input order, in nats, renamed into place whole.',
+  ),
+  steps: z.int().min(1).describe('Points of the integral (Gauss–Legendre) of integrated gradients.'),
+  batchSize: z.int().min(1).describe('Points in one pass; halved by itself where memory does not suffice.'),
+});
+
+export const TrainerJob = z.discriminatedUnion('kind', [SftJob, DpoJob, GenerateJob, AttributeJob]);
 
 export type SftJob = z.infer<typeof SftJob>;
 export type DpoJob = z.infer<typeof DpoJob>;
 export type GenerateJob = z.infer<typeof GenerateJob>;
+export type AttributeJob = z.infer<typeof AttributeJob>;
 export type TrainerJob = z.infer<typeof TrainerJob>;
 
 const stamp = { time: z.number().describe('Unix seconds.'), job: z.string() };
@@ -184,7 +199,13 @@ export const TrainerEvent = z.discriminatedUnion('event', [
     seconds: z.number().describe('What training waited for it: for the write before, and for the copy.'),
     writeSeconds: z.number().describe('How long it was then written while training went on.'),
   }),
-  z.object({ ...stamp, event: z.literal('generated'), done: z.int(), total: z.int(), tokensPerSecond: z.number() }),
+  z.object({
+    ...stamp,
+    event: z.literal('generated'),
+    done: z.int().describe('Rows of a generate or attribute job that are done and kept.'),
+    total: z.int(),
+    tokensPerSecond: z.number(),
+  }),
   z.object({
     ...stamp,
     event: z.literal('warning'),

@@ -2,6 +2,8 @@ import { canonicalJson } from './canonical.ts';
 import type { Sha256 } from './canonical.ts';
 import { gateOptions, laterRoundOptions } from './decisions.ts';
 import { diagnose } from './diagnosis.ts';
+import { judgeExperiments, sharesOf } from './experiments.ts';
+import type { Attributions } from './experiments.ts';
 import type {
   CriterionVerdict,
   EvidenceParts,
@@ -12,7 +14,7 @@ import type {
 } from './gate-types.ts';
 import { judgeCriteria, overallVerdict } from './gate-verdict.ts';
 import { invalid } from './invalid.ts';
-import type { Experiments } from './programme.ts';
+import type { QuestionQuality } from './question-quality.ts';
 import type { DataReport, EvaluatedItem, EvaluationSummary, PhaseName } from './records.ts';
 import { recommend } from './recommendation.ts';
 import type { RemediableRecipe } from './remedies.ts';
@@ -34,16 +36,19 @@ export type GateInput = {
     phaseB?: Evaluated | undefined;
     phaseC?: Evaluated | undefined;
     noDraft?: Evaluated | undefined;
+    shuffledDraft?: Evaluated | undefined;
     reasoning?: Evaluated | undefined;
     direct?: Evaluated | undefined;
     /** The model that the phase went on from, asked directly. */
     control?: Evaluated | undefined;
   };
+  /** Of the candidate's own answers, before and after DPO. */
+  attributions?: Attributions | undefined;
   /** Of the phase's training. */
   losses?: Losses | undefined;
   /** Shown beside those with a role, for example the shuffled-draft evaluation. */
   others?: readonly EvaluationSummary[];
-  experiments?: Experiments | undefined;
+  questionQuality?: QuestionQuality | undefined;
   dataReport: DataReport;
   trainedTemplateDigest: string;
   adapterSha256: string;
@@ -83,25 +88,30 @@ const evidenceParts = (input: GateInput, evaluations: readonly EvaluationSummary
     ]),
     ...qualityPart(input, sha256),
   ]),
+  ...(input.attributions && {
+    attributions: sha256(
+      canonicalJson([input.attributions.before, input.attributions.after].map(({ summary }) => summary.rows.sha256)),
+    ),
+  }),
 });
 
-function qualityPart({ gate, attempt, experiments }: GateInput, sha256: Sha256): [string, string][] {
-  const quality = experiments?.questionQuality;
-  if (quality === undefined) return [];
-  const { verdicts, judge } = quality;
+function qualityPart({ gate, attempt, questionQuality }: GateInput, sha256: Sha256): [string, string][] {
+  if (questionQuality === undefined) return [];
+  const { verdicts, judge } = questionQuality;
   return [[`${gate}${attempt}/question-quality`, sha256(canonicalJson({ verdicts: verdicts.sha256, judge }))]];
 }
 
+/** What more held-out questions say nothing about: neither are more answers attributed, nor more drafts judged. */
+const samplesOfTheirOwn: readonly string[] = ['attribution', 'question-quality'];
+
 /** As many items as the criteria call for that are open; all that are left where more items alone settle nothing. */
 function extensionOf(criteria: readonly CriterionVerdict[], left: number): Extension | undefined {
-  if (left === 0) return undefined;
-  const open = criteria.filter(
-    ({ verdict, criterion }) => verdict === 'inconclusive' && criterion.metric !== 'question-quality',
-  );
-  if (open.length === 0) return undefined;
-  const wanted = open.map(({ settledBy, n }) => (settledBy ? settledBy - n : Infinity));
+  const open = criteria.filter(({ verdict }) => verdict === 'inconclusive');
+  const extensible = open.filter(({ criterion }) => !samplesOfTheirOwn.includes(criterion.metric));
+  if (left === 0 || extensible.length === 0) return undefined;
+  const wanted = extensible.map(({ settledBy, n }) => (settledBy ? settledBy - n : Infinity));
   const most = Math.max(...wanted);
-  return { items: Math.min(left, most), left, settles: most <= left };
+  return { items: Math.min(left, most), left, settles: most <= left && extensible.length === open.length };
 }
 
 /**
@@ -110,8 +120,8 @@ function extensionOf(criteria: readonly CriterionVerdict[], left: number): Exten
  * @throws InvalidData when an evaluation that a criterion needs is missing or not of the same items
  */
 export function gateEvidence(input: GateInput, sha256: Sha256): GateEvidence {
-  const { candidate, phaseA, phaseB, phaseC, noDraft, reasoning, direct, control } = input.evaluations;
-  const withRole = [candidate, phaseA, phaseB, phaseC, noDraft, reasoning, direct, control].filter(
+  const { candidate, phaseA, phaseB, phaseC, noDraft, shuffledDraft, reasoning, direct, control } = input.evaluations;
+  const withRole = [...[candidate, phaseA, phaseB, phaseC, noDraft, shuffledDraft, reasoning, direct, control]].filter(
     (evaluated) => evaluated !== undefined,
   );
   withRole.forEach(checkCounts);
@@ -123,9 +133,12 @@ export function gateEvidence(input: GateInput, sha256: Sha256): GateEvidence {
     phaseB: phaseB?.items,
     phaseC: phaseC?.items,
     noDraft: noDraft?.items,
-    questionQuality: input.experiments?.questionQuality?.compared,
+    shuffledDraft: shuffledDraft?.items,
+    questionQuality: input.questionQuality?.compared,
   };
-  const criteria = judgeCriteria(input.criteria, roles, input.looks);
+  const attribution = sharesOf(input.attributions);
+  const criteria = judgeCriteria(input.criteria, { ...roles, attribution }, input.looks);
+  const experiments = input.gate === 'C' ? judgeExperiments(roles, input.attributions, input.looks) : [];
   const verdict = overallVerdict(criteria);
   const extension = verdict === 'inconclusive' ? extensionOf(criteria, input.questionsLeft ?? 0) : undefined;
   const diagnosis = diagnose({
@@ -149,8 +162,9 @@ export function gateEvidence(input: GateInput, sha256: Sha256): GateEvidence {
     verdict,
     criteria,
     diagnosis,
+    ...(experiments.length > 0 && { experiments }),
     evaluations,
-    ...(input.experiments ? { experiments: input.experiments } : {}),
+    ...(input.questionQuality && { questionQuality: input.questionQuality }),
     options: [...(isLater ? laterRoundOptions : gateOptions[input.gate]), ...(extension ? (['extend'] as const) : [])],
     ...(extension ? { extension } : {}),
     recommendation: recommend({

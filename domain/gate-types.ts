@@ -1,5 +1,5 @@
 import type { BudgetEvidence } from './budget.ts';
-import type { Experiments } from './programme.ts';
+import type { QuestionQuality } from './question-quality.ts';
 import type { EvaluationSummary, PhaseName } from './records.ts';
 
 /** Types of gates: criteria in, evidence out, decisions by people. Engine: gate-verdict.ts, diagnosis.ts, decisions.ts. */
@@ -9,12 +9,13 @@ export type GateName = PhaseName | 'budget';
 export type Verdict = 'pass' | 'fail' | 'inconclusive';
 export type Choice = 'approve' | 'retry' | 'fix' | 'skip' | 'redesign' | 'extend' | 'abort' | 'raise' | 'stop';
 export type Policy = 'manual' | 'auto' | 'recommended';
-export type GateMetric = 'accuracy' | 'gain' | 'ablation-gain' | 'parsable' | 'question-quality';
+export type GateMetric =
+  'accuracy' | 'gain' | 'ablation-gain' | 'shuffle-drop' | 'attribution' | 'parsable' | 'question-quality';
 
 /** As in the recipe; `atLeast` is a fraction (0.07 = 7 points), `confidence` two-sided. */
 export type GateCriterion = {
   metric: GateMetric;
-  over?: 'majority' | 'phaseA' | 'phaseB' | 'phaseC' | undefined;
+  over?: 'majority' | 'phaseA' | 'phaseB' | 'phaseC' | 'full-draft' | 'no-draft' | undefined;
   atLeast: number;
   confidence: number;
 };
@@ -30,9 +31,9 @@ export type CriterionVerdict = {
   low: number;
   high: number;
   n: number;
-  /** For a proportion: successes of n. For a paired gain: items only the new / only the old answered rightly. */
-  counts: { successes: number } | { onlyNew: number; onlyOld: number };
-  /** One-sided exact p against the threshold, and the most that passes; absent in evidence of older runs. */
+  /** For a proportion: successes of n. For a paired gain: items only the new / only the old answered rightly. For a mean: its spread. */
+  counts: { successes: number } | { onlyNew: number; onlyOld: number } | { deviation: number };
+  /** One-sided p against the threshold, exact (of a mean: Student's), and the most that passes; absent in evidence of older runs. */
   exact?: { p: number; level: number };
   /** Interval of the paired bootstrap; gains only. */
   bootstrap?: { low: number; high: number };
@@ -96,6 +97,32 @@ export type EvidenceParts = {
   recipe: string;
   /** By name of the evaluation: its items, its template and the adapter asked. */
   evaluations: Record<string, string>;
+  /** Attributions that the experiments of Gate C rest on; absent where none were made. */
+  attributions?: string;
+};
+
+/**
+ * A validation experiment of Phase C. It is held against what the plan asks like a criterion, but promotes nothing: a
+ * recipe that wants it to declares the criterion.
+ */
+export type Experiment = {
+  name: 'no-draft' | 'shuffled-draft' | 'attribution' | 'question-quality';
+  /** What the numbers are of: `full draft minus no draft`. */
+  measure: string;
+  /** points: a difference of two shares; share: a share. Fractions both. */
+  unit: 'points' | 'share';
+  n: number;
+  estimate: number;
+  /** Ends of the 95 % interval. */
+  low: number;
+  high: number;
+  /** Two-sided; null = not tested. */
+  p: number | null;
+  /** What the plan asks, and how it came out; null = it asks nothing. */
+  atLeast: number | null;
+  verdict: Verdict | null;
+  /** One sentence for people. */
+  text: string;
 };
 
 /** A later round of Phase C, 2 and up, and which attempt at it. */
@@ -110,8 +137,11 @@ export type GateEvidence = {
   verdict: Verdict;
   criteria: CriterionVerdict[];
   diagnosis: Finding[];
+  /** Gate C's validation experiments; absent elsewhere, and in evidence of older runs. */
+  experiments?: Experiment[];
+  /** What a judge found, where one was asked; one of the experiments. */
+  questionQuality?: QuestionQuality;
   evaluations: EvaluationSummary[];
-  experiments?: Experiments;
   options: Choice[];
   /** At the budget gate alone, which has nothing else to show. */
   budget?: BudgetEvidence;

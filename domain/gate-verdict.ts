@@ -3,8 +3,9 @@ import type { CriterionVerdict, GateCriterion, GateMetric, Verdict } from './gat
 import { invalid } from './invalid.ts';
 import { winRate } from './judging.ts';
 import type { PairCounts } from './judging.ts';
+import { detectableMean, itemsForMean, meanP, sampleOf } from './means.ts';
 import type { Answer, EvaluatedItem } from './records.ts';
-import { levelOf, ruleGain, ruleShare, verdictOf } from './rulings.ts';
+import { levelOf, ruleGain, ruleMean, ruleShare, verdictOf } from './rulings.ts';
 import type { Asked, Ruling } from './rulings.ts';
 import {
   binomialP,
@@ -25,13 +26,15 @@ export type GateItems = {
   /** The model that a later round of Phase C started from. */
   phaseC?: readonly EvaluatedItem[] | undefined;
   noDraft?: readonly EvaluatedItem[] | undefined;
+  shuffledDraft?: readonly EvaluatedItem[] | undefined;
+  /** Share of the attribution that lies on the draft, of some of the candidate's items. */
+  attribution?: readonly { id: string; share: number }[] | undefined;
   /** Verdicts on the clarifying questions of the candidate's adapter. */
   questionQuality?: PairCounts | undefined;
 };
 
-/** Metrics that are differences of shares: their numbers are points, and no gain makes them 0. */
-export const isDifference = (metric: GateMetric): boolean =>
-  metric === 'gain' || metric === 'ablation-gain' || metric === 'question-quality';
+/** Whether a metric is a difference, in points, and not a share. */
+export const isGain = (metric: GateMetric): boolean => !['accuracy', 'parsable', 'attribution'].includes(metric);
 
 /**
  * Pairs two evaluations by item id.
@@ -117,18 +120,14 @@ function judgeShare(asked: Asked, criterion: GateCriterion, successes: number, n
 
 type Side = { name: string; items: readonly { id: string; correct: boolean }[] };
 
-function judgeGain(
-  asked: Asked,
-  criterion: GateCriterion,
-  candidate: readonly EvaluatedItem[],
-  other: Side,
-): CriterionVerdict {
+/** @param own what is held against `other`; its name is empty where it is the candidate */
+function judgeGain(asked: Asked, criterion: GateCriterion, own: Side, other: Side): CriterionVerdict {
   const { atLeast, confidence } = criterion;
-  const counts = pairItems(candidate, other.items, other.name);
+  const counts = pairItems(own.items, other.items, other.name);
   const ruling = ruleGain(counts, asked);
   const { verdict, interval: found } = ruling;
   const right = (items: Side['items']): string => share(items.filter(({ correct }) => correct).length, items.length);
-  const measured = `${right(candidate)} against ${right(other.items)} ${other.name}: ${points(found.estimate)}, ${interval(confidence)} ${pointsRange(found.low, found.high)}`;
+  const measured = `${right(own.items)}${own.name === '' ? '' : ` ${own.name}`} against ${right(other.items)} ${other.name}: ${points(found.estimate)}, ${interval(confidence)} ${pointsRange(found.low, found.high)}`;
   const settledBy = settling(ruling, itemsForGain(counts, atLeast, plannedFor(asked)), counts.n);
   return {
     criterion,
@@ -169,25 +168,76 @@ function judgeQuality(criterion: GateCriterion, compared: PairCounts | undefined
   };
 }
 
-function sideOf(criterion: GateCriterion, items: GateItems): Side {
-  if (criterion.metric === 'ablation-gain') {
-    if (!items.noDraft) throw invalid('InvalidData', 'criterion ablation-gain needs the no-draft evaluation');
-    return { name: 'without drafts', items: items.noDraft };
-  }
+function judgeMean(
+  asked: Asked,
+  criterion: GateCriterion,
+  { candidate, attribution }: Pick<GateItems, 'candidate' | 'attribution'>,
+): CriterionVerdict {
+  if (!attribution) throw invalid('InvalidData', 'criterion attribution needs attributions of the candidate');
+  const evaluated = new Set(candidate.map(({ id }) => id));
+  const stray = attribution.find(({ id }) => !evaluated.has(id));
+  if (stray !== undefined)
+    throw invalid('InvalidData', `attributed item ${stray.id} is none of the candidate's; attribute its own answers`);
+  const { atLeast, confidence } = criterion;
+  const sample = sampleOf(attribution.map(({ share: part }) => part));
+  const ruling = ruleMean(sample, asked);
+  const { verdict, interval: found } = ruling;
+  const { n } = sample;
+  const settledBy = settling(ruling, itemsForMean(sample, atLeast, plannedFor(asked)), n);
+  const measured = `${percent(found.estimate)} of the attribution on the draft (${n} answers), ${interval(confidence)} ${percentRange(found.low, found.high)}`;
+  return {
+    criterion,
+    ...judged(ruling),
+    n,
+    counts: { deviation: sample.deviation },
+    p: meanP(sample, atLeast),
+    settledBy,
+    detectable: detectableMean(sample, confidence),
+    text: `${measured}, asked ≥ ${threshold(atLeast)}: ${verdict}${settlingText(settledBy)}`,
+  };
+}
+
+const candidateOf = ({ candidate }: GateItems): Side => ({ name: '', items: candidate });
+
+function withoutDrafts({ metric }: GateCriterion, { noDraft }: GateItems): Side {
+  if (!noDraft) throw invalid('InvalidData', `criterion ${metric} needs the no-draft evaluation`);
+  return { name: 'without drafts', items: noDraft };
+}
+
+/** What a gain is the gain of, and over what. */
+function sidesOf(criterion: GateCriterion, items: GateItems): [own: Side, other: Side] {
+  if (criterion.metric === 'ablation-gain') return [candidateOf(items), withoutDrafts(criterion, items)];
+  if (criterion.metric !== 'shuffle-drop') return [candidateOf(items), baseOf(criterion, items)];
+  if (!items.shuffledDraft) throw invalid('InvalidData', 'criterion shuffle-drop needs the shuffled-draft evaluation');
+  const own = criterion.over === 'no-draft' ? withoutDrafts(criterion, items) : candidateOf(items);
+  return [own, { name: 'with the drafts of other questions', items: items.shuffledDraft }];
+}
+
+const earlierNames = { phaseA: 'of Phase A', phaseB: 'of Phase B', phaseC: 'of the round before' };
+
+function baseOf(criterion: GateCriterion, items: GateItems): Side {
   const over = criterion.over ?? 'majority';
   if (over === 'majority') {
     const { answer, items: always } = alwaysMajority(items.candidate);
     return { name: `by always answering ${answer}`, items: always };
   }
-  const other = items[over];
+  const other = over === 'full-draft' || over === 'no-draft' ? undefined : items[over];
   if (!other) throw invalid('InvalidData', `criterion gain over ${over} needs the evaluation of ${over}`);
-  return { name: { phaseA: 'of Phase A', phaseB: 'of Phase B', phaseC: 'of the round before' }[over], items: other };
+  return { name: earlierNames[over as keyof typeof earlierNames], items: other };
 }
+
+/** What each metric that is taken over something may be taken over. */
+const overs: Partial<Record<GateMetric, readonly string[]>> = {
+  gain: ['majority', 'phaseA', 'phaseB', 'phaseC'],
+  'shuffle-drop': ['full-draft', 'no-draft'],
+};
 
 /** What is wrong with a criterion, with the fix; null = nothing. For the check of a recipe. */
 export function criterionProblem({ metric, over }: GateCriterion): string | null {
-  if (metric === 'gain' && over === undefined) return 'metric gain needs over: majority, phaseA, phaseB or phaseC';
-  return metric !== 'gain' && over !== undefined ? `metric ${metric} takes no over (it says ${over}); remove it` : null;
+  const known = overs[metric];
+  if (known === undefined)
+    return over === undefined ? null : `metric ${metric} takes no over (it says ${over}); remove it`;
+  return over !== undefined && known.includes(over) ? null : `metric ${metric} needs over: ${known.join(' or ')}`;
 }
 
 function judgeCriterion(criterion: GateCriterion, items: GateItems, looks: number): CriterionVerdict {
@@ -210,14 +260,17 @@ function judgeCriterion(criterion: GateCriterion, items: GateItems, looks: numbe
       count(({ answer }) => answer !== null),
       n,
     );
-  return judgeGain(asked, criterion, items.candidate, sideOf(criterion, items));
+  if (criterion.metric === 'attribution') return judgeMean(asked, criterion, items);
+  const [own, other] = sidesOf(criterion, items);
+  return judgeGain(asked, criterion, own, other);
 }
 
 /**
  * Holds every criterion against the evaluations.
  * - `accuracy`, `parsable`: Wilson interval and exact binomial test; `p` is two-sided against the threshold.
  * - `question-quality`: as a gain, of wins over losses.
- * - `gain`, `ablation-gain`: Tango interval, exact test and paired bootstrap on the same items; `p` is McNemar's,
+ * - `attribution`: Student's t of the mean share, on those of the candidate's items that were attributed.
+ * - `gain`, `ablation-gain`, `shuffle-drop`: Tango interval, exact test and paired bootstrap on the same items; `p` is McNemar's,
  *   two-sided against no gain. A gain over `majority` is paired with always giving the most frequent true answer.
  *
  * `pHolm` adjusts the p values over the gate. Verdicts stay unadjusted: a gate passes only when all criteria

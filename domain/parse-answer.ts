@@ -107,3 +107,31 @@ export function parseReasoningAnswer(text: string): ParsedAnswer {
   const lastLine = lines.findLast((line) => line.trim() !== '')?.trim() ?? '';
   return { answer, strict: strictLine.test(lastLine) };
 }
+
+const opposites: Readonly<Record<string, string>> = {
+  yes: 'no',
+  no: 'yes',
+  Yes: 'No',
+  No: 'Yes',
+  YES: 'NO',
+  NO: 'YES',
+};
+/** Words tried from the end; a text that repeats its answer more often decides it before. */
+const triedWords = 64;
+
+/**
+ * The word that a reasoned answer rests on: the last yes or no with whose opposite in its place the text would answer the
+ * opposite. Null where the text has no answer, or no single word decides it.
+ */
+export function decidingWord(text: string): { start: number; end: number; opposite: string } | null {
+  const { answer } = parseReasoningAnswer(text);
+  if (answer === null) return null;
+  const words = [...text.matchAll(/\b(?:yes|no)\b/gi)].slice(-triedWords).reverse();
+  for (const { 0: found, index: start } of words) {
+    const end = start + found.length;
+    const opposite = opposites[found] ?? opposites[found.toLowerCase()] ?? '';
+    const turned = parseReasoningAnswer(text.slice(0, start) + opposite + text.slice(end)).answer;
+    if (turned !== null && turned !== answer) return { start, end, opposite };
+  }
+  return null;
+}

@@ -4,7 +4,14 @@ import type { Decision, GateEvidence, GateName, Remedies, RoundName } from './ga
 import type { CostEstimate } from './estimate.ts';
 import type { TrainingLedger } from './ledger.ts';
 import type { QuestionQuality } from './question-quality.ts';
-import type { ArtefactRef, DataReport, EvaluationName, EvaluationSummary, PhaseName } from './records.ts';
+import type {
+  ArtefactRef,
+  AttributionSummary,
+  DataReport,
+  EvaluationName,
+  EvaluationSummary,
+  PhaseName,
+} from './records.ts';
 
 /** Input of the `selfImprovement` workflow: what `temporal` and `tctl` send as plain JSON. */
 export type RunStart = {
@@ -39,8 +46,12 @@ export type Round = RoundName & {
   /** Those of the run's first stage, where the pairs do not quote what the teacher says of the draft. */
   responses: ArtefactRef;
 };
-/** What was found out about an attempt beside its evaluations; each is evidence of its gate. */
-export type Experiments = { questionQuality?: QuestionQuality };
+/** What Phase C measured beside its evaluations, as far as the recipe asks for it; each is evidence of its gate. */
+export type Experiments = {
+  /** The same answers attributed under the adapter that DPO began with and under the one it made. */
+  attribution?: { before: AttributionSummary; after: AttributionSummary };
+  questionQuality?: QuestionQuality;
+};
 
 /** One attempt at a phase, with everything it left. */
 export type PhaseAttempt = {
@@ -59,6 +70,8 @@ export type PhaseAttempt = {
   evaluations: EvaluationSummary[];
   /** Name of the evaluation that the gate judges. */
   candidate: EvaluationName;
+  /** Phase C's experiments beyond its evaluations; absent where the recipe has none, and in runs of older versions. */
+  experiments?: Experiments | undefined;
   steps: number;
   trainLoss: number | null;
   gpuSeconds: number;
@@ -68,7 +81,6 @@ export type PhaseAttempt = {
   ledger?: TrainingLedger | undefined;
   /** Why the adapter is not bit for bit that of a training which nothing interrupted; absent = it is. */
   inexact?: string | undefined;
-  experiments?: Experiments;
   evidence: GateEvidence | null;
   /** What the gate showed before it was extended, oldest first. */
   earlierEvidence?: GateEvidence[];

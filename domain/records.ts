@@ -109,6 +109,34 @@ export type PhaseName = 'A' | 'B' | 'C';
 /** For example `base/direct`, `A/direct`, `B2/reasoning` (second attempt at Phase B), `C1/no-draft`. */
 export type EvaluationName = string;
 
+/** A token of a prompt with its part in the answer, in nats: positive where it speaks for the answer that was given. */
+export type AttributedToken = { text: string; draft: boolean; special: boolean; attribution: number };
+
+/**
+ * One answer attributed to the tokens of its prompt by integrated gradients; their texts, joined, are the prompt. Scores are
+ * log-odds of the answer given over the other one, in nats: at the prompt, and with the end token in place of every token.
+ */
+export type AttributedItem = {
+  id: string;
+  truth: Answer;
+  answer: Answer;
+  score: number;
+  baselineScore: number;
+  tokens: AttributedToken[];
+};
+
+/** The attributions of one adapter; everything but the counts is computed from the rows. */
+export type AttributionSummary = {
+  rows: ArtefactRef;
+  n: number;
+  /** Items drawn that could not be attributed: no readable answer, or no draft. */
+  leftOut: { noAnswer: number; noDraft: number };
+  /** Points of the integral. */
+  steps: number;
+  /** sha256 of the adapter's manifest. */
+  adapterSha256: string;
+};
+
 export type Balance = 'none' | 'upsample' | 'weighted-loss';
 export type Filtering = 'drop-disagreements' | 'keep-all' | 'consensus';
 

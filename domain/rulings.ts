@@ -1,6 +1,8 @@
 import { bootstrapInterval } from './bootstrap.ts';
 import { gainAboveP, shareAboveP } from './exact-tests.ts';
 import type { Verdict } from './gate-types.ts';
+import { meanAboveP, meanInterval } from './means.ts';
+import type { Sample } from './means.ts';
 import { pairedInterval, wilson } from './statistics.ts';
 import type { Interval, PairedCounts } from './statistics.ts';
 
@@ -42,6 +44,14 @@ export const ruleShare = (successes: number, n: number, asked: Asked): Ruling =>
   ruling(
     wilson(successes, n, asked.confidence),
     { p: shareAboveP(successes, n, asked.atLeast), level: levelOf(asked) },
+    asked.atLeast,
+  );
+
+/** A mean share against its threshold: interval and one-sided test by Student's t, so the test is not exact. */
+export const ruleMean = (sample: Sample, asked: Asked): Ruling =>
+  ruling(
+    meanInterval(sample, asked.confidence, [0, 1]),
+    { p: meanAboveP(sample, asked.atLeast), level: levelOf(asked) },
     asked.atLeast,
   );
 

@@ -141,7 +141,7 @@ async function holdGate(
     trainedTemplateDigest: record.templateDigest,
     adapter: record.adapter,
     metrics: record.metrics,
-    ...(record.experiments ? { experiments: record.experiments } : {}),
+    ...(record.experiments && { experiments: record.experiments }),
     ...limits,
   });
   return record.evidence;
@@ -155,7 +155,7 @@ function gateRoles({ phase, attempt, candidate }: PhaseAttempt, promoted: PhaseA
   return {
     candidate,
     ...(phase === 'A' ? {} : { direct: `${own}/direct`, reasoning: `${own}/reasoning` }),
-    ...(phase === 'C' ? { noDraft: `${own}/no-draft` } : {}),
+    ...(phase === 'C' ? { noDraft: `${own}/no-draft`, shuffledDraft: `${own}/shuffled-draft` } : {}),
     ...(phaseA ? { phaseA } : {}),
     ...(phaseB ? { phaseB } : {}),
     ...(phaseC ? { phaseC } : {}),

@@ -95,6 +95,7 @@ export function gpuTasks(reliability: Reliability, purse: Purse): GpuActivities 
   return {
     generateDrafts: timed(gpu.generateDrafts),
     evaluate: timed(gpu.evaluate),
+    attribute: timed(gpu.attribute),
     trainSft: timed(gpu.trainSft),
     trainDpo: timed(gpu.trainDpo),
   };

@@ -1,8 +1,11 @@
 import { canonicalJson } from '../../domain/canonical.ts';
 import { gateEvidence } from '../../domain/gate-evidence.ts';
 import type { Evaluated } from '../../domain/gate-evidence.ts';
+import type { Attributions } from '../../domain/experiments.ts';
 import type {
   ArtefactRef,
+  AttributedItem,
+  AttributionSummary,
   EvaluatedItem,
   EvaluationMode,
   EvaluationName,
@@ -10,6 +13,7 @@ import type {
 } from '../../domain/records.ts';
 import type { JudgedPair } from '../../domain/judging.ts';
 import type { Experiments } from '../../domain/programme.ts';
+import type { QuestionQuality } from '../../domain/question-quality.ts';
 import type { Losses } from '../../domain/training-diagnosis.ts';
 import type { OrchestratorActivities } from '../contract.ts';
 import { failure } from '../failure.ts';
@@ -64,13 +68,15 @@ export const createJudgeGate =
           phaseB: await load(roles.phaseB),
           phaseC: await load(roles.phaseC),
           noDraft: await load(roles.noDraft),
+          shuffledDraft: await load(roles.shuffledDraft),
           reasoning: await load(siblingOf(roles.candidate, 'reasoning', byName)),
           direct: await load(roles.direct),
           control: await load(siblingOf(roles.phaseC ?? roles.phaseB ?? roles.phaseA, 'direct', byName)),
         },
+        attributions: experiments?.attribution && (await attributionsOf(store, experiments.attribution)),
         losses: metrics && (await lossesOf(store, metrics)),
         others: evaluations,
-        experiments: experiments && (await recounted(store, experiments)),
+        questionQuality: experiments?.questionQuality && (await recounted(store, experiments.questionQuality)),
         dataReport,
         trainedTemplateDigest,
         adapterSha256: adapter.sha256,
@@ -95,16 +101,24 @@ function siblingOf(
 }
 
 /**
- * Experiments as their rows say they came out.
+ * What the judge found, as the rows say it.
  *
  * @throws ArtefactDamaged where that is not what travelled through history
  */
-async function recounted(store: Store, experiments: Experiments): Promise<Experiments> {
-  const { questionQuality } = experiments;
-  if (questionQuality === undefined) return experiments;
-  const summary = summaryOf(questionQuality.judge, await store.rows<JudgedPair>(questionQuality.verdicts));
-  if (canonicalJson({ ...questionQuality, ...summary }) === canonicalJson(questionQuality)) return experiments;
-  throw failure('ArtefactDamaged', `${questionQuality.verdicts.uri} does not hold the verdicts that were counted`);
+async function recounted(store: Store, quality: QuestionQuality): Promise<QuestionQuality> {
+  const summary = summaryOf(quality.judge, await store.rows<JudgedPair>(quality.verdicts));
+  if (canonicalJson({ ...quality, ...summary }) === canonicalJson(quality)) return quality;
+  throw failure('ArtefactDamaged', `${quality.verdicts.uri} does not hold the verdicts that were counted`);
+}
+
+type Attribution = NonNullable<Experiments['attribution']>;
+
+async function attributionsOf(store: Store, { before, after }: Attribution): Promise<Attributions> {
+  const load = async (summary: AttributionSummary) => ({
+    summary,
+    items: await store.rows<AttributedItem>(summary.rows),
+  });
+  return { before: await load(before), after: await load(after) };
 }
 
 /** Losses of the phase's training, thinned as the report thins them. */

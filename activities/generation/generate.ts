@@ -1,6 +1,3 @@
-import { mkdir, rm } from 'node:fs/promises';
-import { createReadStream } from 'node:fs';
-import { createInterface } from 'node:readline';
 import { join } from 'node:path';
 import type { Recipe } from '../../config/recipe.ts';
 import type { GenerateJob } from '../../config/trainer-job.ts';
@@ -9,16 +6,11 @@ import type { BudgetRoom } from '../../domain/budget.ts';
 import type { ArtefactRef, Generated } from '../../domain/records.ts';
 import type { Scope } from '../contract.ts';
 import { cachedFolder } from '../store/folders.ts';
-import { sha256, writeWhole } from '../store/files.ts';
+import { sha256 } from '../store/files.ts';
 import { resolveBase } from '../training/base-model.ts';
-import { scopeFolder } from '../training/gpu-deps.ts';
 import type { GpuDeps } from '../training/gpu-deps.ts';
-import { failureOfJob } from '../training/job-failure.ts';
 import { baseOf, distributedOf } from '../training/jobs.ts';
-import { openMeter } from './generation-meter.ts';
-import { runJob } from '../training/run-job.ts';
-import { failureOfStop, supervise } from '../training/supervision.ts';
-import type { Supervision } from '../training/supervision.ts';
+import { runRowsJob } from './rows-job.ts';
 
 export type Prompt = { id: string; prompt: string };
 
@@ -65,42 +57,19 @@ export async function generate(
   deps: GpuDeps,
   task: GenerationTask,
 ): Promise<{ outputs: Generated[]; gpuSeconds: number }> {
-  const supervision = supervise('generate', task.label, deps.notice);
-  const log = deps.log.child({ run: task.scope.run, phase: task.scope.phase, attempt: task.scope.attempt });
-  const digest = generationDigest(task);
-  try {
-    const meter = await openMeter(deps, task, digest, supervision);
-    meter.demandRoom();
-    const folder = join(scopeFolder(deps, task.scope), `generation-${digest}`);
-    await mkdir(folder, { recursive: true });
-    const job = await generateJob(deps, task, folder);
-    await writeWhole(job.promptsFile, promptLines(task));
-    const jobFile = join(folder, 'job.json');
-    await writeWhole(jobFile, JSON.stringify(job, null, 2));
-    const socket = await deps.trainer.socket();
-    const early = supervision.reason();
-    if (early !== null) throw failureOfStop(early, null);
-    return await meter.during(async () => {
-      const outcome = await runJob(socket, jobFile, {
-        onEvent: (event) => {
-          meter.seen(event);
-          if (event.event === 'generated') reportTo(supervision, event);
-          else if (event.event === 'warning') log.warn(`trainer: ${event.message}`, { code: event.code });
-        },
-        ...{ stop: supervision.stop, kill: supervision.kill, graceMs: deps.graceMs },
-        stallMs: task.recipe.reliability.stallSeconds * 1000,
-      });
-      const gpuSeconds = meter.gpuSeconds();
-      const reason = supervision.reason();
-      if (outcome.code !== 0) throw reason === null ? failureOfJob(outcome, []) : failureOfStop(reason, null);
-      const outputs = await readOutputs(job.outputFile);
-      log.info(`generated ${outputs.length} texts: ${task.label}`, { seconds: outcome.seconds });
-      if (!deps.keepWork) await rm(folder, { recursive: true, force: true });
-      return { outputs, gpuSeconds };
-    });
-  } finally {
-    supervision.finish();
-  }
+  return runRowsJob(deps, {
+    ...{ scope: task.scope, budget: task.budget, recipe: task.recipe, label: task.label, kind: 'generate' },
+    batchSize: task.settings.batchSize,
+    folder: `generation-${generationDigest(task)}`,
+    parse: (line): Generated => {
+      const { id, text, tokens, finish } = JSON.parse(line) as Generated;
+      return { id, text, tokens, finish };
+    },
+    prepare: async (folder) => {
+      const job = await generateJob(deps, task, folder);
+      return { job, input: { file: job.promptsFile, lines: promptLines(task) } };
+    },
+  });
 }
 
 async function generateJob(deps: GpuDeps, task: GenerationTask, folder: string): Promise<GenerateJob> {
@@ -129,18 +98,3 @@ async function generateJob(deps: GpuDeps, task: GenerationTask, folder: string):
 
 const promptLines = ({ prompts, recipe }: GenerationTask): string =>
   prompts.map(({ id, prompt }) => `${JSON.stringify({ id, prompt, seed: seedOf(recipe.seed, id) })}\n`).join('');
-
-function reportTo(supervision: Supervision, event: { done: number; total: number; tokensPerSecond: number }): void {
-  const { done, total, tokensPerSecond } = event;
-  supervision.report({ done, total, tokensPerSecond });
-}
-
-async function readOutputs(path: string): Promise<Generated[]> {
-  const outputs: Generated[] = [];
-  for await (const line of createInterface({ input: createReadStream(path), crlfDelay: Infinity })) {
-    if (line === '') continue;
-    const { id, text, tokens, finish } = JSON.parse(line) as Generated;
-    outputs.push({ id, text, tokens, finish });
-  }
-  return outputs;
-}

@@ -1,7 +1,7 @@
 import { evaluateItems, evaluationPrompts, evaluationTemplate, countItems } from '../../domain/evaluation.ts';
 import { draftOf, draftReport } from '../../domain/parse-draft.ts';
 import { limitEvaluation } from '../../domain/sampling.ts';
-import type { ArtefactRef, Draft, EvaluatedItem, EvaluationMode, Question } from '../../domain/records.ts';
+import type { Draft, EvaluatedItem, EvaluationMode, Question } from '../../domain/records.ts';
 import { fillTemplate, resolveTemplates } from '../../domain/templates.ts';
 import type { GpuActivities } from '../contract.ts';
 import { sha256 } from '../store/files.ts';
@@ -9,9 +9,7 @@ import { scopePrefix } from '../training/gpu-deps.ts';
 import type { GpuDeps } from '../training/gpu-deps.ts';
 import { generate, generationDigest } from './generate.ts';
 import type { GenerationTask } from './generate.ts';
-
-/** A finished generation, kept beside its rows under the digest of its inputs: a repeated activity finds it there. */
-type Finished = { rows: ArtefactRef; gpuSeconds: number };
+import { rowsOnce } from './finished-rows.ts';
 
 /**
  * A direct answer is one word; a model that goes on is cut at the end of the line, and never gets more tokens than this.
@@ -24,23 +22,15 @@ export function createGenerationActivities(deps: GpuDeps): Pick<GpuActivities, '
   const { store } = deps;
 
   /** Rows made from the outputs of a task, or those that an earlier attempt made. */
-  async function rowsOf<Row>(
+  const rowsOf = <Row>(
     task: GenerationTask,
     name: string,
     parse: (outputs: Awaited<ReturnType<typeof generate>>['outputs']) => Row[],
-  ): Promise<{ rows: Row[]; ref: ArtefactRef; gpuSeconds: number }> {
-    const base = `${scopePrefix(task.scope)}/${name.replaceAll('/', '-')}-${generationDigest(task)}`;
-    const finished = (await store.getJson(`${base}.json`))?.value as Finished | undefined;
-    if (finished !== undefined) {
-      return { rows: await store.rows<Row>(finished.rows), ref: finished.rows, gpuSeconds: finished.gpuSeconds };
-    }
-    const { outputs, gpuSeconds } = await generate(deps, task);
-    const rows = parse(outputs);
-    const ref = await store.putRows(`${base}.jsonl`, rows);
-    const record: Finished = { rows: ref, gpuSeconds };
-    await store.putJson(`${base}.json`, record);
-    return { rows, ref, gpuSeconds };
-  }
+  ) =>
+    rowsOnce(store, `${scopePrefix(task.scope)}/${name.replaceAll('/', '-')}-${generationDigest(task)}`, async () => {
+      const { outputs, gpuSeconds } = await generate(deps, task);
+      return { rows: parse(outputs), gpuSeconds };
+    });
 
   return {
     generateDrafts: async ({ scope, budget, recipe, questions, adapter, name, sample }) => {

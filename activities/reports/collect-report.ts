@@ -7,6 +7,7 @@ import { lossesOfRun } from './collect-losses.ts';
 import { headlineOf, modeOf } from './headline.ts';
 import type { ArtefactRows } from './artefact-rows.ts';
 import { qualityReports } from './collect-quality.ts';
+import { collectExperiments } from './collect-experiments.ts';
 import { collectSamples } from './collect-samples.ts';
 import { recipeDifferences } from './recipe-differences.ts';
 import type { AccuracyRow, GateReport, PhaseReport, ReportData } from './report-data.ts';
@@ -54,6 +55,7 @@ export async function collectReport(state: ProgrammeState, rows: ArtefactRows, n
     phases,
     losses: lossesOfRun(state),
     gates,
+    experiments: await collectExperiments(state, rows),
     strayDecisions: state.decisions.filter((decision) => !seen.has(decision)),
     unreadable: state.unreadable,
     data: dataOf(state),
@@ -188,6 +190,10 @@ function artefactsOf(state: ProgrammeState): ReportData['artefacts'] {
         [`${name} metrics`, attempt.metrics],
         ...attempt.evaluations.map((evaluation): [string, ArtefactRef] => [evaluation.name, evaluation.items]),
         [`${name}/question-quality`, attempt.experiments?.questionQuality?.verdicts],
+        ...Object.entries(attempt.experiments?.attribution ?? {}).map(([when, summary]): [string, ArtefactRef] => [
+          `${name} attribution ${when} DPO`,
+          summary.rows,
+        ]),
       ];
     }),
   ];

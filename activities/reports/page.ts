@@ -2,6 +2,7 @@ import { reportDocument } from './document.ts';
 import type { ReportData } from './report-data.ts';
 import { costsSection } from './sections/costs.ts';
 import { dataSection } from './sections/data.ts';
+import { experimentsSection } from './sections/experiments.ts';
 import { fixesSection } from './sections/fixes.ts';
 import { gatesSection } from './sections/gates.ts';
 import { head } from './sections/head.ts';
@@ -16,6 +17,7 @@ const contents: [id: string, title: string][] = [
   ['accuracy', 'Accuracy'],
   ['targets', 'Targets'],
   ['gates', 'Gates'],
+  ['experiments', 'Experiments'],
   ['fixes', 'Fixes'],
   ['data', 'Data'],
   ['training', 'Training'],
@@ -32,6 +34,7 @@ export async function reportPage(data: ReportData): Promise<string> {
     await accuracySection(data),
     await targetsSection(data),
     gatesSection(data),
+    await experimentsSection(data),
     fixesSection(data),
     dataSection(data),
     await trainingSection(data),

@@ -1,9 +1,10 @@
-import type { Decision, GateEvidence, GateName, Remedies, RoundName } from '../../domain/gate-types.ts';
+import type { Decision, Experiment, GateEvidence, GateName, Remedies, RoundName } from '../../domain/gate-types.ts';
 import type { RunLedger } from '../../domain/ledger.ts';
 import type { JudgedPair } from '../../domain/judging.ts';
 import type { PhaseAttempt, ProgrammeState, Stage } from '../../domain/programme.ts';
 import type { QuestionQuality } from '../../domain/question-quality.ts';
 import type { Answer, ArtefactRef, DataReport, EvaluationMode, PhaseName } from '../../domain/records.ts';
+import type { Interval } from '../../domain/statistics.ts';
 import type { TrainingCurve } from './training-curve.ts';
 
 /** A proportion with its 95 % Wilson interval, all fractions. */
@@ -64,6 +65,26 @@ export type Sample = {
     text: string;
     cut: boolean;
   }[];
+};
+
+/** A prompt with what its tokens did for the answer given: weights from −1 to 1, relative to the strongest token. */
+export type AttributedSample = {
+  id: string;
+  truth: Answer;
+  answer: Answer;
+  /** The draft's share of the absolute attribution, and of the tokens. */
+  share: number;
+  tokenShare: number;
+  cut: boolean;
+  tokens: { text: string; draft: boolean; weight: number }[];
+};
+
+/** What Gate C was shown of an attempt's experiments. */
+export type ExperimentsReport = Pick<PhaseAttempt, 'phase' | 'attempt'> & {
+  experiments: Experiment[];
+  /** Mean share of the attribution on the draft with its 95 % interval; null = none, or it could not be read. */
+  attribution: { before: Interval; after: Interval; tokenShare: number } | null;
+  samples: AttributedSample[];
 };
 
 /** A field of the recipe that is not at its default. Values as JSON text. */
@@ -127,6 +148,7 @@ export type ReportData = {
   /** Attempts that were cut off, and all of the run together. */
   losses: { phases: LossRow[]; run: RunLedger };
   gates: GateReport[];
+  experiments: ExperimentsReport[];
   /** Decisions sent when no gate of theirs was open. */
   strayDecisions: Decision[];
   /** Signals that could not be read as decisions. */

@@ -17,13 +17,18 @@ const toned = (verdict: Verdict, paint: Paint) =>
 /** Everything a person should see before deciding. Pure. */
 export function evidenceText(evidence: GateEvidence, paint: Paint): string[] {
   const { recommendation, options } = evidence;
-  const quality = evidence.experiments?.questionQuality;
+  const quality = evidence.questionQuality;
   const remedies = recommendation.remedies ? ` (${oneLine(remedyWords(recommendation.remedies))})` : '';
   return [
     paint.strong(`Gate ${attemptName(evidence.gate, evidence.attempt, evidence.round)}: `) +
       toned(evidence.verdict, paint),
     ...(evidence.budget === undefined ? [] : budgetLines(evidence.budget).map((line) => `  ${line}`)),
     ...evidence.criteria.map(({ verdict, text }) => `  ${toned(verdict, paint)}  ${oneLine(text, 400)}`),
+    ...(evidence.experiments === undefined ? [] : ['Experiments, which promote nothing by themselves']),
+    ...(evidence.experiments ?? []).map(({ name, verdict, text }) => {
+      const line = `${name}: ${oneLine(text, 400)}`;
+      return verdict === null ? paint.soft(`  ${line}`) : `  ${toned(verdict, paint)}  ${line}`;
+    }),
     ...(evidence.diagnosis.length === 0 ? [] : ['Diagnosis']),
     ...evidence.diagnosis.map(({ found, cause, text }) =>
       found

@@ -14,6 +14,7 @@ const words: Record<string, string> = {
   trainSft: 'training',
   trainDpo: 'training by preferences',
   evaluate: 'evaluating',
+  attribute: 'attributing answers',
   judgeGate: 'judging the gate',
   resolveAblation: 'reading the recipe',
   compareArms: 'comparing the arms',

@@ -44,6 +44,9 @@ export function changesBetween(before: Snapshot | null, now: Snapshot): Change[]
     });
     for (const { verdict, text } of evidence.criteria)
       changes.push({ kind: 'gate', text: `  ${verdict}: ${oneLine(text, 300)}` });
+    for (const { verdict, name, text } of evidence.experiments ?? [])
+      if (verdict !== null)
+        changes.push({ kind: 'gate', text: `  experiment ${name}, ${verdict}: ${oneLine(text, 300)}` });
     for (const { found, text } of evidence.diagnosis)
       if (found) changes.push({ kind: 'gate', text: `  found: ${oneLine(text, 300)}` });
   }

@@ -9,7 +9,7 @@ import { bar } from '../../cli/watch/activity-words.ts';
 import { changesBetween } from '../../cli/watch/changes.ts';
 import { liveView } from '../../cli/watch/live-view.ts';
 import { createScreen, cutLine } from '../../cli/watch/screen.ts';
-import type { GateEvidence } from '../../domain/gate-types.ts';
+import type { Experiment, GateEvidence } from '../../domain/gate-types.ts';
 import { atGateB, finished, training } from './fake-context.ts';
 
 const plain = paintFor(false);
@@ -182,9 +182,35 @@ describe('asking at a gate', () => {
   });
 
   it('shows what a judge found', () => {
-    const judged = { ...openGate(), experiments: { questionQuality: questionQuality() } };
+    const judged = { ...openGate(), questionQuality: questionQuality() };
     expect(evidenceText(judged, plain).join('\n')).toMatch(
       /Question quality\n {2}7 wins, 2 losses, 3 ties of 12: \+41\.7 points, [\s\S]* {2}judge simulated-judge, prompts/,
+    );
+  });
+  it('shows experiments apart from what promotes', () => {
+    const numbers = { n: 24, estimate: 0.33, low: 0.29, high: 0.37, p: 0.001 };
+    const experiments: Experiment[] = [
+      {
+        name: 'attribution',
+        measure: 'x',
+        unit: 'share',
+        ...numbers,
+        atLeast: 0.2,
+        verdict: 'pass',
+        text: '33.0 % of it',
+      },
+      {
+        name: 'attribution',
+        measure: 'y',
+        unit: 'points',
+        ...numbers,
+        atLeast: null,
+        verdict: null,
+        text: 'no change',
+      },
+    ];
+    expect(evidenceText({ ...openGate(), experiments }, plain).join('\n')).toMatch(
+      /Experiments, which promote nothing by themselves\n {2}✓ pass {2}attribution: 33\.0 % of it\n {2}attribution: no change\nDiagnosis/,
     );
   });
 

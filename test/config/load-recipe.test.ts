@@ -216,6 +216,19 @@ describe('refusals', () => {
       'judge.apiKeyEnv (--set): expected a text (of the form /^[A-Z][A-Z0-9_]*_API_KEY$/), got "AWS_SECRET_ACCESS_KEY"',
     ],
     [{ judge: {}, 'budget.capUsd': 0.1 }, '480 of gpt-4.1-mini up to $0.3'],
+    [{ 'gates.B.criteria': [{ metric: 'attribution', atLeast: 0.2 }] }, 'Gate B has no attribution'],
+    [{ 'gates.C.criteria': [{ metric: 'shuffle-drop', atLeast: 0 }] }, 'write one of full-draft, no-draft'],
+    [
+      { 'gates.C.criteria': [{ metric: 'shuffle-drop', over: 'phaseA', atLeast: 0 }] },
+      'shuffle-drop is not measured over phaseA. Fix: write one of full-draft, no-draft',
+    ],
+    [
+      {
+        'phaseC.experiments.attribution': 'off',
+        'gates.C.criteria': [{ metric: 'attribution', atLeast: 0.2 }],
+      },
+      'attribution is asked for and switched off',
+    ],
     [{ 'data.evaluationShare': 1 }, 'no question is left to train on'],
     [{ 'model.base': 'builtin:huge' }, 'there is no builtin:huge'],
     [{ 'budget.capUsd': 0.01 }, 'BudgetExceeded: budget.capUsd (--set): 200 calls of gpt-4.1-nano cost up to $0.04'],
@@ -229,6 +242,14 @@ describe('refusals', () => {
     expect(refused({ recipe: inline, overrides })).toContain(message);
     expect(({} as Record<string, unknown>)['polluted']).toBeUndefined();
   });
+});
+
+it('attribution is on unless it is switched off, and can be made smaller', () => {
+  const attributionOf = (overrides: Record<string, unknown>) =>
+    loadRecipe({ recipe: 'demo', overrides }).recipe.phaseC.experiments.attribution;
+  expect(Recipe.parse({ name: 'x', description: 'x' }).phaseC.experiments.attribution).toMatchObject({ items: 100 });
+  expect(attributionOf({ 'phaseC.experiments.attribution.items': 5 })).toMatchObject({ items: 5, steps: 32 });
+  expect(attributionOf({ 'phaseC.experiments.attribution': 'off' })).toBe('off');
 });
 
 it('a recipe resolved once resolves to itself', () => {

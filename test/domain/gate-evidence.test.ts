@@ -134,26 +134,24 @@ it('forgetting is judged against the model before, where that was asked directly
 });
 
 describe('question quality', () => {
-  const quality = (verdicts: string): NonNullable<GateInput['experiments']> => {
+  const quality = (verdicts: string): NonNullable<GateInput['questionQuality']> => {
     const ref = (sha256: string) => ({ uri: `s3://b/${sha256}`, sha256, bytes: 1, rows: 100 });
     return {
-      questionQuality: {
-        judge: {
-          ...{ name: 'm', promptDigest: 'p', temperature: 0, maxTokens: 300 },
-          ...{ bothOrders: true, structuredOutput: true },
-        },
-        compared: {
-          ...{ items: 100, wins: 35, losses: 20, ties: 45, unjudged: 0, exact: 0, twice: 100 },
-          ...{ flips: { first: 0, second: 0, half: 0 }, problems: {} },
-        },
-        ...{ lengthControl: null, calibration: null, verdicts: ref(verdicts), drafts: ref('d') },
+      judge: {
+        ...{ name: 'm', promptDigest: 'p', temperature: 0, maxTokens: 300 },
+        ...{ bothOrders: true, structuredOutput: true },
       },
+      compared: {
+        ...{ items: 100, wins: 35, losses: 20, ties: 45, unjudged: 0, exact: 0, twice: 100 },
+        ...{ flips: { first: 0, second: 0, half: 0 }, problems: {} },
+      },
+      ...{ lengthControl: null, calibration: null, verdicts: ref(verdicts), drafts: ref('d') },
     };
   };
   it('is evidence where it is no criterion, and part of what a decision rests on', () => {
-    const one = gateEvidence({ ...failedB, experiments: quality('one') }, sha256);
-    const other = gateEvidence({ ...failedB, experiments: quality('other') }, sha256);
-    expect(one.experiments).toEqual(quality('one'));
+    const one = gateEvidence({ ...failedB, questionQuality: quality('one') }, sha256);
+    const other = gateEvidence({ ...failedB, questionQuality: quality('other') }, sha256);
+    expect(one.questionQuality).toEqual(quality('one'));
     expect(one.criteria).toHaveLength(1);
     expect(one.digest).not.toBe(other.digest);
     expect(evidenceDifferences(one.parts as EvidenceParts, other.parts as EvidenceParts)).toEqual([
@@ -162,7 +160,7 @@ describe('question quality', () => {
   });
   it('is not extended by more held-out questions where it is inconclusive', () => {
     const criteria = [{ metric: 'question-quality', atLeast: 0.1, confidence: 0.95 }] as const;
-    const evidence = gateEvidence({ ...failedB, criteria, experiments: quality('v'), questionsLeft: 500 }, sha256);
+    const evidence = gateEvidence({ ...failedB, criteria, questionQuality: quality('v'), questionsLeft: 500 }, sha256);
     expect(evidence.verdict).toBe('inconclusive');
     expect(evidence.options).not.toContain('extend');
   });

@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { parseDirectAnswer, parseReasoningAnswer } from '../../domain/parse-answer.ts';
+import { decidingWord, parseDirectAnswer, parseReasoningAnswer } from '../../domain/parse-answer.ts';
 import { draftOf, draftReport, parseDraft } from '../../domain/parse-draft.ts';
 import { classifyResponse, parseResponse } from '../../domain/parse-response.ts';
 import { draftRow, questionRows, responseText } from './rows.ts';
@@ -16,6 +16,31 @@ describe('parseDirectAnswer', () => {
     ['', null, false],
   ] as const)('%j', (text, answer, strict) => {
     expect(parseDirectAnswer(text)).toEqual({ answer, strict });
+  });
+});
+
+describe('decidingWord', () => {
+  it.each([
+    ['the form of the specification', responseText('yes'), '**', 'YES', 'NO'],
+    ['before words that follow', '## Final Assessment\nThe answer is no. Yes, no doubt.', 'answer is ', 'no', 'yes'],
+    [
+      'the line that decides',
+      'The answer is: Yes.\nThen no more: the answer is: **No**\n\nyes?',
+      'is: **',
+      'No',
+      'Yes',
+    ],
+  ])('%s', (_, text, before, word, opposite) => {
+    const found = decidingWord(text);
+    expect(text.slice(0, found?.start).endsWith(before)).toBe(true);
+    expect(text.slice(found?.start, found?.end)).toBe(word);
+    expect(found?.opposite).toBe(opposite);
+  });
+  it('a text without an answer has none', () => {
+    expect(decidingWord('yes and no, who knows')).toBeNull();
+  });
+  it('takes megabytes', () => {
+    expect(decidingWord(`${'yes no '.repeat(200_000)}\nThe answer is: yes`)).toMatchObject({ opposite: 'no' });
   });
 });
 

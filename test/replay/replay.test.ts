@@ -21,7 +21,10 @@ const read = (file: string): string => readFileSync(join(folder, file), 'utf8');
 
 test('there are histories of the programme, of each phase and of an ablation', () => {
   expect(files.map((file) => basename(file, '.json'))).toEqual(
-    expect.arrayContaining(['demo', 'demo-phaseA-1', 'demo-phaseB-1', 'demo-phaseB-2', 'demo-phaseC-1', 'ablation']),
+    expect.arrayContaining([
+      ...['demo', 'demo-phaseA-1', 'demo-phaseB-1', 'demo-phaseB-2', 'demo-phaseC-1'],
+      ...['demo-phaseC-1-experiments', 'ablation'],
+    ]),
   );
 });
 

@@ -216,6 +216,12 @@ export function fakeActivities(script: Script = {}) {
       { drafts: ref(`drafts-${input.name}`), report: drafted, gpuSeconds: 1 }
     ),
     evaluate: async (input) => (log('evaluate', input), { summary: summary(input.name), gpuSeconds: 1 }),
+    attribute: async (input) => {
+      log('attribute', input);
+      const rows = ref(`attribution-${input.name}`);
+      const leftOut = { noAnswer: 0, noDraft: 0 };
+      return { summary: { rows, n: 1, leftOut, steps: 50, adapterSha256: input.adapter.sha256 }, gpuSeconds: 1 };
+    },
     trainSft: async (input) => (
       log('trainSft', input),
       await trained(`${input.phase}${input.scope.attempt}`, input.budget)

@@ -1,7 +1,7 @@
 import { ApplicationFailure, WorkflowFailedError, WorkflowUpdateFailedError } from '@temporalio/client';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { decideSignal, decideUpdate, refusalSignal } from '../../workflows/messages.ts';
-import { trainUntilCancelled } from './fake-activities.ts';
+import { ref, trainUntilCancelled } from './fake-activities.ts';
 import { approve, gates, startHarness, status, untilGate } from './programme-harness.ts';
 
 let harness: Awaited<ReturnType<typeof startHarness>>;
@@ -61,11 +61,36 @@ describe('the plan', () => {
           direct: 'C1/direct',
           reasoning: 'C1/reasoning',
           noDraft: 'C1/no-draft',
+          shuffledDraft: 'C1/shuffled-draft',
           phaseA: 'A1/direct',
           phaseB: 'B2/reasoning',
         },
       ]);
     });
+  });
+
+  test('attributes the answers of C under the adapter that it began with and under its own, unless that is off', async () => {
+    const asked = async (recipe: Record<string, unknown>) => {
+      let found: unknown[] = [];
+      await harness.scenario({ recipe: { ...recommended, ...recipe } }, async (run, { calls }) => {
+        await run.result();
+        const inputs = calls.filter(({ activity }) => activity === 'attribute').map(({ input }) => input);
+        const judged = calls.find(({ activity, input }) => activity === 'judgeGate' && input['gate'] === 'C')?.input;
+        const { phases, spent } = await status(run);
+        const seconds = phases.reduce((sum, { gpuSeconds }) => sum + gpuSeconds, 0);
+        // Drafts of both sets and the base's own evaluation.
+        expect(spent.gpuSeconds).toBe(seconds + 3);
+        expect(judged?.['experiments']).toEqual(phases.at(-1)?.experiments);
+        found = [...inputs, judged?.['experiments']];
+      });
+      return found;
+    };
+    expect(await asked({})).toMatchObject([
+      { name: 'before', adapter: { uri: 's3://fake/adapter-B1' }, evaluation: { uri: 's3://fake/items-C1/reasoning' } },
+      { name: 'after', adapter: { uri: 's3://fake/adapter-C1' }, evaluation: { uri: 's3://fake/items-C1/reasoning' } },
+      { attribution: { before: { rows: ref('attribution-before') }, after: { rows: ref('attribution-after') } } },
+    ]);
+    expect(await asked({ phaseC: { experiments: { attribution: 'off' } } })).toEqual([undefined]);
   });
 
   test('skip goes on to C from the Phase A adapter; abort stops with the model where it was', async () => {

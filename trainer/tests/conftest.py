@@ -186,6 +186,18 @@ def question(number: int) -> Json:
     }
 
 
+def attributable(name: str, asked: str, draft: str = "no, it is blue") -> Json:
+    """An item of an attribution job, with its draft in the middle of the prompt."""
+    before = f"Question: {asked}\nStudent draft: "
+    return {
+        "id": name,
+        "prompt": f"{before}{draft}\nReasoning:",
+        "draft": [[len(before), len(before) + len(draft)]],
+        "answer": "\nit is so. the answer is: **YES",
+        "other": "\nit is so. the answer is: **NO",
+    }
+
+
 @dataclass
 class Jobs:
     """Writes job files into a folder of their own."""
@@ -257,6 +269,16 @@ class Jobs:
             "engine": "auto",
             "sampling": {"maxNewTokens": 12, "temperature": 0, "topP": 1, "stop": []},
             "batchSize": 4,
+        }
+        return merged(job, changes)
+
+    def attribute(self, **changes: Any) -> Json:
+        rows = [attributable(f"q{number}", question(number)["prompt"]) for number in range(6)]
+        job = self._common("attribute") | {
+            "itemsFile": write_rows(self.folder / "items.jsonl", rows),
+            "outputFile": str(self.folder / "attributions.jsonl"),
+            "steps": 64,
+            "batchSize": 16,
         }
         return merged(job, changes)
 

@@ -3,12 +3,13 @@ import { gpuTasks, orchestrator } from '../tasks.ts';
 import { phasePurse } from '../purse.ts';
 import { attemptRecipe, attemptRecord, tellLedger } from './phase.ts';
 import type { PhaseInput, PhaseResult } from './phase.ts';
-import { questionQuality, withQuality } from './question-quality.ts';
+import { attributions } from './attributions.ts';
+import { questionQuality } from './question-quality.ts';
 import { pairSources } from './round.ts';
 
 /**
  * Phase C, preference optimisation: pairs from drafts and teacher, DPO by schedule, and the experiments that Gate C
- * asks for: the same questions with their drafts, without, and with somebody else's.
+ * is shown: the same questions with their drafts, without, and with somebody else's; the answers attributed to the prompt.
  */
 export async function phaseC(input: PhaseInput): Promise<PhaseResult> {
   const { run, data, drafts, teacher, adapter } = input;
@@ -38,13 +39,21 @@ export async function phaseC(input: PhaseInput): Promise<PhaseResult> {
   const shuffledDraft = await evaluate('shuffled-draft');
   const direct = await evaluate('direct');
   const quality = await questionQuality(input, purse, training.adapter);
+  const attribution = await attributions(input, purse, reasoning.summary.items, {
+    before: adapter,
+    after: training.adapter,
+  });
 
-  const record = attemptRecord(input, pairs, training, [reasoning, noDraft, shuffledDraft, direct]);
-  const { attempt, ...judged } = withQuality(record, quality);
+  const attempt = attemptRecord(input, pairs, training, [reasoning, noDraft, shuffledDraft, direct]);
+  const experiments = {
+    ...(quality && { questionQuality: quality.found }),
+    ...(attribution && { attribution: attribution.found }),
+  };
+  attempt.gpuSeconds += gpuSeconds + (quality?.gpuSeconds ?? 0) + (attribution?.gpuSeconds ?? 0);
   return {
-    attempt: { ...attempt, ...(round && { round }), gpuSeconds: attempt.gpuSeconds + gpuSeconds },
+    attempt: { ...attempt, ...(round && { round }), ...((quality ?? attribution) && { experiments }) },
     teacher,
     ...spent,
-    ...judged,
+    ...(quality && { judgeUsd: quality.judgeUsd, judgeCalls: quality.judgeCalls }),
   };
 }

@@ -1,9 +1,8 @@
-import type { PhaseAttempt } from '../../domain/programme.ts';
 import type { QuestionQuality } from '../../domain/question-quality.ts';
 import type { ArtefactRef } from '../../domain/records.ts';
 import type { Purse } from '../purse.ts';
 import { apiTasks, gpuTasks } from '../tasks.ts';
-import type { PhaseInput, PhaseResult } from './phase.ts';
+import type { PhaseInput } from './phase.ts';
 
 /** What the experiment found and what it took; nothing where the recipe has no judge. */
 export type JudgedQuality = { found: QuestionQuality; gpuSeconds: number; judgeUsd: number; judgeCalls: number };
@@ -33,20 +32,5 @@ export async function questionQuality(
     gpuSeconds: drafted.gpuSeconds,
     judgeUsd: judged.costUsd,
     judgeCalls: judged.calls,
-  };
-}
-
-/** The attempt with what was found, and what that cost beyond it. */
-export function withQuality(
-  attempt: PhaseAttempt,
-  quality: JudgedQuality | null,
-): Pick<PhaseResult, 'attempt' | 'judgeUsd' | 'judgeCalls'> {
-  if (quality === null) return { attempt };
-  const { found, gpuSeconds, judgeUsd, judgeCalls } = quality;
-  const experiments = { ...attempt.experiments, questionQuality: found };
-  return {
-    attempt: { ...attempt, experiments, gpuSeconds: attempt.gpuSeconds + gpuSeconds },
-    judgeUsd,
-    judgeCalls,
   };
 }

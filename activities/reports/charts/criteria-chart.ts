@@ -1,32 +1,38 @@
 import type { CriterionVerdict } from '../../../domain/gate-types.ts';
 import { points, percent } from '../../../domain/figures.ts';
-import { isDifference } from '../../../domain/gate-verdict.ts';
+import { isGain } from '../../../domain/gate-verdict.ts';
 import type { Draw } from './render.ts';
 
 const colours = { pass: 'var(--pass)', fail: 'var(--fail)', inconclusive: 'var(--unsure)' } as const;
 
 export type CriterionRow = { label: string; criterion: CriterionVerdict };
 
+const against = {
+  majority: 'the commoner answer',
+  phaseA: 'Phase A',
+  phaseB: 'Phase B',
+  phaseC: 'the round before',
+  'full-draft': 'own drafts',
+  'no-draft': 'no drafts',
+} as const;
+const names = {
+  accuracy: 'accuracy',
+  'ablation-gain': 'gain by the draft',
+  attribution: 'attribution on the draft',
+  parsable: 'parsable answers',
+  'question-quality': 'wins minus losses of the questions',
+} as const;
+
 /** What a criterion measures, in words: `gain over Phase A`. */
 export function criterionName({ metric, over }: CriterionVerdict['criterion']): string {
-  const against = {
-    majority: 'the commoner answer',
-    phaseA: 'Phase A',
-    phaseB: 'Phase B',
-    phaseC: 'the round before',
-  } as const;
   if (metric === 'gain') return `gain over ${against[over ?? 'phaseA']}`;
-  return {
-    accuracy: 'accuracy',
-    'ablation-gain': 'gain by the draft',
-    parsable: 'parsable answers',
-    'question-quality': 'wins minus losses of the questions',
-  }[metric];
+  if (metric === 'shuffle-drop') return `drop by shuffled drafts from ${against[over ?? 'full-draft']}`;
+  return names[metric];
 }
 
 /** A share or a gain, as the metric calls for. */
 export const criterionNumber = ({ metric }: CriterionVerdict['criterion'], value: number): string =>
-  isDifference(metric) ? points(value) : percent(value);
+  isGain(metric) ? points(value) : percent(value);
 
 /**
  * How far each result lies from what was asked: zero is the threshold, right of it is better. Different criteria share

@@ -124,6 +124,10 @@ function qualityTables(data: ReportData): Html {
   }`;
 }
 
+/** Chosen minus rejected: where chosen texts are longer throughout, length alone can be what is learnt. */
+const gapWords = (characters: number) =>
+  `${characters > 0 ? '+' : characters < 0 ? '−' : ''}${count(Math.abs(characters))}`;
+
 function pairsTable(groups: [string, DataReport][]): Html {
   const rows = groups.flatMap(([name, { pairs }]) =>
     pairs === undefined
@@ -136,6 +140,7 @@ function pairsTable(groups: [string, DataReport][]): Html {
             count(pairs.duplicates),
             count(pairs.meanChosenChars),
             count(pairs.meanRejectedChars),
+            gapWords(pairs.meanChosenChars - pairs.meanRejectedChars),
           ],
         ],
   );
@@ -146,6 +151,7 @@ function pairsTable(groups: [string, DataReport][]): Html {
     'duplicates dropped',
     'characters chosen',
     'characters rejected',
+    'length gap',
   ];
   return html`<h3>Preference pairs</h3>
     ${table([{ title: 'corpus' }, ...titles.map((title) => ({ title, number: true }))], rows, 'Preference pairs')}`;

@@ -5,7 +5,7 @@ import { budgetLines } from '../budget-words.ts';
 import { instant, shortDigest, usd } from '../quantities.ts';
 import { remedyWords } from '../remedy-words.ts';
 import type { GateReport, ReportData } from '../report-data.ts';
-import type { Decision, Finding } from '../../../domain/gate-types.ts';
+import type { Decision, Experiment, Finding } from '../../../domain/gate-types.ts';
 import { section, verdictBadge } from './section.ts';
 
 const sources: Record<Decision['source'], string> = {
@@ -71,6 +71,14 @@ function gateCard({ evidence, decisions, outcome }: GateReport): Html {
       ${evidence.criteria.map((criterion) => html`<li>${verdictBadge(criterion.verdict)} <span>${criterion.text}</span></li>`)}
     </ul>
     ${
+      evidence.experiments === undefined
+        ? null
+        : html`<h4>Experiments</h4>
+            <ul class="criteria">
+              ${evidence.experiments.map(experiment)}
+            </ul>`
+    }
+    ${
       evidence.diagnosis.length === 0
         ? null
         : html`<h4>Diagnosis</h4>
@@ -94,6 +102,9 @@ function gateCard({ evidence, decisions, outcome }: GateReport): Html {
     <p class="note">Evidence <code>${shortDigest(evidence.digest)}</code> · options: ${evidence.options.join(', ')}</p>
   </article>`;
 }
+
+const experiment = ({ verdict, text }: Experiment): Html =>
+  html`<li>${verdict === null ? null : verdictBadge(verdict)} <span>${text}</span></li>`;
 
 const finding = ({ found, cause, text }: Finding): Html =>
   html`<li class="${found ? 'found' : 'ruled-out'}">

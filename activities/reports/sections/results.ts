@@ -1,5 +1,5 @@
 import { percent, percentRange, points, pointsRange, threshold, pointsThreshold } from '../../../domain/figures.ts';
-import { isDifference } from '../../../domain/gate-verdict.ts';
+import { isGain } from '../../../domain/gate-verdict.ts';
 import { accuracyChart, attemptLabel } from '../charts/accuracy-chart.ts';
 import { criteriaChart, criterionName, criterionNumber } from '../charts/criteria-chart.ts';
 import type { CriterionRow } from '../charts/criteria-chart.ts';
@@ -71,7 +71,7 @@ export async function targetsSection(data: ReportData): Promise<Html> {
     { title: 'p', number: true },
     { title: 'could show', number: true },
   ];
-  const gain = ({ criterion: { criterion } }: CriterionRow) => isDifference(criterion.metric);
+  const gain = ({ criterion: { criterion } }: CriterionRow) => isGain(criterion.metric);
   const cells = rows.map((row) => {
     const { criterion } = row;
     const asked = criterion.criterion.atLeast;

@@ -6,8 +6,11 @@ import { createS3Client } from '../../../activities/store/client.ts';
 import { loadQuestions } from '../../../activities/datasets/load-questions.ts';
 import { loadRecipe } from '../../../config/load-recipe.ts';
 import { yesShare } from '../../../domain/data-report.ts';
-import type { Question } from '../../../domain/records.ts';
+import { reasoningCorpus } from '../../../domain/corpora.ts';
+import type { Answer, Balance, Filtering, Question } from '../../../domain/records.ts';
+import { defaultTemplates } from '../../../domain/templates.ts';
 import { givenAnswer } from '../../../infra/simulated-teacher/teaching.ts';
+import { draftRow, responseRow } from '../../domain/rows.ts';
 import { startTestS3 } from '../../setup/s3.ts';
 import type { TestS3 } from '../../setup/s3.ts';
 import { startSimulatedTeacher } from '../../teacher/simulated-server.ts';
@@ -42,23 +45,60 @@ describe.skipIf(!existsSync(file))('the real StrategyQA file', () => {
   });
   afterAll(() => stop());
 
+  const attempts = 5;
+  /** What Phase B's corpus of the reference sample comes to, as a mean over 50 teachers that err at these rates. */
+  function corpusOf(filtering: Filtering, balance: Balance, rates: Record<Answer, number>) {
+    const of = (answer: Answer, size: number) =>
+      questions.filter((question) => question.answer === answer).slice(0, size);
+    const sample = [...of('yes', 91), ...of('no', 109)];
+    const drafts = sample.map(({ id }) => draftRow(id, 'no'));
+    const seeds = Array.from({ length: 50 }, (_, seed) => seed);
+    const results = seeds.map((seed) => {
+      const responses = sample.flatMap((question) =>
+        Array.from({ length: attempts }, (_, attempt) =>
+          responseRow(question, givenAnswer(question, { seed: `${seed}`, attempt: `${attempt}`, rates }), attempt),
+        ),
+      );
+      const options = { filtering, balance, consensusAttempts: attempts, seed };
+      const { steps } = reasoningCorpus(sample, drafts, responses, defaultTemplates, options);
+      const [filtered, trained] = [steps[0]?.after, steps.at(-1)?.after];
+      if (filtered === undefined || trained === undefined) throw new Error('the corpus has no steps');
+      return { yes: yesShare(trained), lost: 1 - (filtered.yes + filtered.no) / sample.length };
+    });
+    const mean = (of: 'yes' | 'lost') => results.reduce((sum, result) => sum + result[of], 0) / results.length;
+    return { yes: mean('yes'), lost: mean('lost') };
+  }
+  /** Standard error of the mean of 50 samples: 0.5 points. */
+  const near = (value: number, expected: number) => {
+    expect(Math.abs(value - expected)).toBeLessThan(0.015);
+  };
+  const reference = { yes: 0.571, no: 0.101 };
+
   it('dropping disagreements collapses the reference sample: 45.5/54.5 → about 28.5/71.5 % yes/no', () => {
-    const [yes, no] = (['yes', 'no'] as const).map((answer) =>
-      questions.filter((question) => question.answer === answer),
-    );
-    const sample = [...(yes ?? []).slice(0, 91), ...(no ?? []).slice(0, 109)];
-    const shares: number[] = [];
-    const losses: number[] = [];
-    for (let seed = 0; seed < 50; seed += 1) {
-      const errors = { seed: String(seed), attempt: '0', rates: { yes: 0.571, no: 0.101 } };
-      const kept = sample.filter((question) => givenAnswer(question, errors) === question.answer);
-      shares.push(kept.filter(({ answer }) => answer === 'yes').length / kept.length);
-      losses.push(1 - kept.length / sample.length);
+    const { yes, lost } = corpusOf('drop-disagreements', 'none', reference);
+    near(yes, 0.285);
+    near(lost, 0.315);
+  });
+
+  it('upsampling mends the balance, of what was dropped and of what a consensus kept alike', () => {
+    for (const filtering of ['drop-disagreements', 'consensus'] as const) {
+      const { yes } = corpusOf(filtering, 'upsample', reference);
+      // Within a few points of the source's 45.5 %.
+      expect(yes).toBeCloseTo(0.5, 2);
     }
-    const mean = (values: number[]): number => values.reduce((sum, value) => sum + value, 0) / values.length;
-    // Standard error of the mean of 50 samples: 0.5 points.
-    expect(Math.abs(mean(shares) - 0.285)).toBeLessThan(0.015);
-    expect(Math.abs(mean(losses) - 0.315)).toBeLessThan(0.015);
+  });
+
+  it('a consensus mends what single errors lose, but not a teacher that errs on most yes questions', () => {
+    // A majority of five is wrong still more often where one attempt is wrong in 57 of 100 cases.
+    const biased = corpusOf('consensus', 'none', reference);
+    near(biased.yes, 0.237);
+    near(biased.lost, 0.295);
+    const even = { yes: 0.315, no: 0.315 };
+    const dropped = corpusOf('drop-disagreements', 'none', even);
+    const agreed = corpusOf('consensus', 'none', even);
+    near(dropped.lost, 0.315);
+    near(agreed.lost, 0.183);
+    near(agreed.yes, 0.455);
   });
 
   it('the whole way, over HTTP and S3: the data report shows the collapse, keep-all does not have it', async () => {

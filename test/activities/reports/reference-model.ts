@@ -1,4 +1,11 @@
-import type { ArtefactRef, ClassCounts, EvaluatedItem, EvaluationSummary } from '../../../domain/records.ts';
+import type { Attributions } from '../../../domain/experiments.ts';
+import type {
+  ArtefactRef,
+  AttributedItem,
+  ClassCounts,
+  EvaluatedItem,
+  EvaluationSummary,
+} from '../../../domain/records.ts';
 
 export const n = 687;
 export const truthYes = 316;
@@ -65,6 +72,32 @@ export function fixtureModel(put: Put) {
     };
   };
   return { evaluate, items: (name: string) => items.get(name) ?? [] };
+}
+
+/** A hundred answers whose drafts have about these shares of the attribution. */
+export function attributions(put: Put, shares: { before: number; after: number }): Attributions {
+  const of = (name: keyof typeof shares, seed: number): Attributions['before'] => {
+    const random = noise(seed);
+    const words = ['Question:', ' Would', ' a', ' pear', ' sink', '?', '\nStudent draft:'];
+    const drafted = [' Answer:', ' No', ' -', ' größer', '', ' 🍐.'];
+    const items = ids.slice(0, 100).map((id, index): AttributedItem => {
+      const share = Math.min(1, Math.max(0, shares[name] + 0.3 * (random() - 0.5)));
+      const token = (text: string, draft: boolean, mass: number) => {
+        return { text, draft, special: false, attribution: mass * (random() < 0.3 ? -1 : 1) };
+      };
+      const tokens = [
+        { text: '', draft: false, special: true, attribution: 0 },
+        ...words.map((word) => token(word, false, (2 * (1 - share)) / words.length)),
+        ...drafted.map((word) => token(word, true, (2 * share) / drafted.length)),
+      ];
+      const score = tokens.reduce((sum, { attribution }) => sum + attribution, 0) - 0.5;
+      return { id, truth: truth(index), answer: 'no', score, baselineScore: -0.5, tokens };
+    });
+    const rows = put(`attributions/${name}.jsonl`, items);
+    const leftOut = { noAnswer: 0, noDraft: 0 };
+    return { items, summary: { rows, n: items.length, leftOut, steps: 50, adapterSha256: name } };
+  };
+  return { before: of('before', 61), after: of('after', 67) };
 }
 
 const reasoningText = (answer: string) =>

@@ -1,9 +1,10 @@
 import type { Decision, Finding, GateEvidence } from '../../../domain/gate-types.ts';
+import { judgeExperiments } from '../../../domain/experiments.ts';
 import { judgeCriteria, overallVerdict } from '../../../domain/gate-verdict.ts';
 import type { PhaseAttempt } from '../../../domain/programme.ts';
 import type { DataReport, EvaluationSummary, PhaseName } from '../../../domain/records.ts';
 import { Recipe } from '../../../config/recipe.ts';
-import { at, hour, metrics, step, total } from './reference-model.ts';
+import { at, attributions, hour, metrics, step, total } from './reference-model.ts';
 import type { Model, Put } from './reference-model.ts';
 
 export const recipe = Recipe.parse({
@@ -151,10 +152,15 @@ export function fixturePhases(model: Model, decisions: Decision[], put: Put): Ph
     choice: 'approve',
     reason: 'The criterion holds.',
   });
-  c.evidence = evidence('C', 1, { ...of('C1/reasoning'), noDraft: model.items('C1/no-draft') }, c.evaluations, [], {
+  const noDraft = model.items('C1/no-draft');
+  c.evidence = evidence('C', 1, { ...of('C1/reasoning'), noDraft }, c.evaluations, [], {
     choice: 'retry',
     reason: 'The draft’s own share is not shown yet.',
   });
+  const attributed = attributions(put, { before: 0.31, after: 0.42 });
+  c.experiments = { attribution: { before: attributed.before.summary, after: attributed.after.summary } };
+  const arms = { candidate: model.items('C1/reasoning'), noDraft, shuffledDraft: model.items('C1/shuffled-draft') };
+  c.evidence.experiments = judgeExperiments(arms, attributed);
   const decide = (
     gate: PhaseName,
     number: number,

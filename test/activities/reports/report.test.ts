@@ -6,7 +6,7 @@ import { describeBudget } from '../../../activities/gates/budget-evidence.ts';
 import { escapeHtml, html, svgMarkup } from '../../../activities/reports/html.ts';
 import { createReportActivities, renderReport } from '../../../activities/reports/create-report-activities.ts';
 import type { ReportData } from '../../../activities/reports/report-data.ts';
-import type { ArtefactRef } from '../../../domain/records.ts';
+import type { ArtefactRef, AttributedItem } from '../../../domain/records.ts';
 import { judgedPairs, questionQuality } from './reference-quality.ts';
 import { referenceRun } from './reference-run.ts';
 import type { FixtureRun } from './reference-run.ts';
@@ -97,6 +97,27 @@ describe('the report of the reference run', () => {
     expect(report.words).toMatch(/upsample the rarer class .* added 18 18 yes \/ 0 no/);
   });
 
+  it('shows the experiments of Phase C with what the plan asks of each, and what answers rest on', () => {
+    expect(report.words).toMatch(
+      /Without drafts full draft minus no draft 687 \+2\.6 points .* ≥ \+3 points \? inconclusive/u,
+    );
+    expect(report.words).toMatch(
+      /Drafts of other questions no draft minus shuffled draft 687 \+1\.9 points .* ≥ 0 points/u,
+    );
+    expect(report.words).toMatch(/Attribution share on the draft, after DPO 100 4\d\.\d % .* ≥ 20 % ✓ pass/u);
+    expect(report.words).toMatch(/after minus before DPO 100 \+1\d\.\d points .* &lt; 0\.001 – –/u);
+    expect(report.words).toContain('completeness missed by 0.0 % of the mass');
+    const [experiments] = report.data.experiments;
+    expect(experiments).toMatchObject({ phase: 'C', attempt: 1, samples: [{}, {}, {}] });
+    expect(experiments?.samples[0]?.tokens.map(({ text }) => text).join('')).toContain(
+      'Student draft: Answer: No - größer 🍐.',
+    );
+    expect(report.page).toMatch(
+      /<span class="token (?:for|against) draft" style="--weight: [01]\.\d\d"> größer<\/span>/u,
+    );
+    expect(report.words).toMatch(/length gap Corpus of C 200 59\.0 % \(118\/200\) 2 41 88 −47/u);
+  });
+
   it('shows what losses cost, with and without their kinds', () => {
     // Phase C is of a version that only counted.
     expect(report.words).toMatch(
@@ -176,7 +197,7 @@ describe('the report of the reference run', () => {
 
   it('has plots with shapes in them', () => {
     const plots = [...report.page.matchAll(/<svg[\s\S]*?<\/svg>/gu)].map(([svg]) => svg);
-    expect(plots.length).toBe(16);
+    expect(plots.length).toBe(20);
     for (const svg of plots) {
       expect(svg).toMatch(/<path[^>]* d="M/);
       expect(svg).not.toMatch(/NaN|undefined/);
@@ -186,6 +207,12 @@ describe('the report of the reference run', () => {
 
 const attack = `</pre><script>alert(1)</script><img src=x onerror=alert(1)>"'&\u0000\u001b[2J\u202e`;
 
+const attackedTokens = (item: unknown): unknown => ({
+  ...(item as AttributedItem),
+  answer: attack,
+  tokens: (item as AttributedItem).tokens.map((token) => ({ ...token, text: attack })),
+});
+
 it('what models, teachers and people wrote cannot become markup', async () => {
   const run = referenceRun({ teacher: `gpt ${attack}` });
   for (const [uri, items] of run.files)
@@ -194,6 +221,7 @@ it('what models, teachers and people wrote cannot become markup', async () => {
         uri,
         items.map((item) => ({ ...(item as object), text: attack, question: attack })),
       );
+    else if (/attributions/u.test(uri)) run.files.set(uri, items.map(attackedTokens));
   const { state } = run;
   const decision = state.decisions[2];
   if (decision) Object.assign(decision, { note: attack, by: attack });
@@ -219,8 +247,9 @@ it('what models, teachers and people wrote cannot become markup', async () => {
   const { page } = await render(run);
   const body = page.replace(/<style>[\s\S]*?<\/style>/u, '');
   expect(body).toContain('&lt;script&gt;alert(1)&lt;/script&gt;');
+  expect(body).toMatch(/class="token \w+[^"]*" style="--weight: \d\.\d\d">&lt;\/pre&gt;&lt;script&gt;/u);
   expect(body).not.toMatch(/<script|<img|\u0000|\u001b|\u202e/u);
-  expect((body.match(/<pre>/gu) ?? []).length).toBe((body.match(/<\/pre>/gu) ?? []).length);
+  expect((body.match(/<pre[ >]/gu) ?? []).length).toBe((body.match(/<\/pre>/gu) ?? []).length);
 });
 
 describe('escaping', () => {
@@ -261,8 +290,10 @@ describe('a run that ended early', () => {
 
   it('loses the curve, not the report, when metrics are gone', async () => {
     const run = referenceRun();
-    for (const uri of run.files.keys()) if (/metrics|items/u.test(uri)) run.files.delete(uri);
-    const { words } = await render(run);
+    for (const uri of run.files.keys()) if (/metrics|items|attributions/u.test(uri)) run.files.delete(uri);
+    const { words, data } = await render(run);
+    expect(data.experiments).toMatchObject([{ attribution: null, samples: [] }]);
+    expect(words).toContain('full draft minus no draft');
     expect(words).toContain('Metrics could not be read: no such object');
     expect(words).toContain('Accuracy by phase');
   });

@@ -3,11 +3,12 @@
 import os
 
 from .errors import InvalidJobError
-from .job import GenerateJob, Job
+from .job import AttributeJob, GenerateJob, Job
 
 
 def processes_here(job: Job) -> int:
-    """Processes that train this job on this host; generation runs in one, but is refused where training would be.
+    """Processes that train this job on this host; what trains nothing runs in one, but is refused where
+    training would be.
 
     Raises:
         InvalidJobError: `tooFewDevices` or `windowTooSmall`.
@@ -20,7 +21,7 @@ def processes_here(job: Job) -> int:
             fix = "Take a host with more GPUs, fewer processes, or set distributed.allowOtherWorldSize."
             raise InvalidJobError("tooFewDevices", message, fix)
         asked = len(devices)
-    if isinstance(job, GenerateJob):
+    if isinstance(job, GenerateJob | AttributeJob):
         return 1
     if asked > job.optimisation.window:
         message = f"distributed.processes: {asked} processes, but a step has {job.optimisation.window} rows"

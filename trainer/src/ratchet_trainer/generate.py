@@ -4,17 +4,15 @@ import os
 import time
 from collections.abc import Iterator, Sequence
 from importlib.util import find_spec
-from pathlib import Path
 from typing import Any
 
-from .digests import adapter_digest
 from .errors import InvalidJobError, PreflightError
 from .events import EventStream
-from .files import json_line, read_rows, sha256_of, whole_lines, write_whole
-from .generation import Engine, Prompt, Text
+from .files import read_rows, sha256_of
+from .generation import Engine, Prompt
 from .interrupts import Interrupts
 from .job import GenerateJob
-from .run_state import digest_of
+from .partial_rows import PartialRows, digest_of_adapter
 from .runtime import device_name
 from .sampling import item_seed
 
@@ -26,8 +24,8 @@ def run_generate(job: GenerateJob, events: EventStream, interrupts: Interrupts, 
         InvalidJobError, PreflightError, InterruptedJobError: See `errors`.
     """
     prompts = _prompts(job)
-    partial = _Partial(job)
-    done = partial.open()
+    partial = PartialRows(job.output_file, _identity(job))
+    done = partial.done
     pending = [prompt for prompt in prompts if prompt.id not in done]
     engine, size = _engine(job) if pending else (None, 1)
     events.emit("started", pid=os.getpid(), startupSeconds=time.monotonic() - read_at, device=device_name())
@@ -37,14 +35,12 @@ def run_generate(job: GenerateJob, events: EventStream, interrupts: Interrupts, 
         assert engine is not None
         interrupts.check(f"after {len(done)} of {len(prompts)} texts; they are kept")
         for text in engine(batch):
-            done[text.id] = text.row()
             tokens += text.tokens
-            partial.add(text)
+            partial.add(text.row())
         partial.flush()
         rate = tokens / max(time.monotonic() - began, 1e-9)
         events.emit("generated", done=len(done), total=len(prompts), tokensPerSecond=rate)
-    write_whole(Path(job.output_file), (json_line(done[prompt.id]) for prompt in prompts))
-    partial.close()
+    partial.finish([prompt.id for prompt in prompts])
     events.emit("result", outputFile=job.output_file, rows=len(prompts), seconds=time.monotonic() - read_at)
 
 
@@ -64,50 +60,14 @@ def _prompts(job: GenerateJob) -> list[Prompt]:
     return prompts
 
 
-class _Partial:
-    """Texts that are done, beside the output file, so that an interrupted job goes on instead of starting again."""
-
-    def __init__(self, job: GenerateJob) -> None:
-        self._path = Path(f"{job.output_file}.partial")
-        adapter = _adapter_digest(job)
-        sampling = vars(job.sampling)
-        base = vars(job.base)
-        prompts = sha256_of(job.prompts_file)
-        self._key = digest_of(
-            {"prompts": prompts, "adapter": adapter, "base": base, "sampling": sampling, "seed": job.seed}
-        )
-
-    def open(self) -> dict[str, dict[str, Any]]:
-        """Results of an earlier attempt at the same job, by id; those of another job are thrown away."""
-        rows = list(whole_lines(self._path))
-        same = bool(rows) and rows[0].get("key") == self._key
-        kept = rows[1:] if same else []
-        write_whole(self._path, map(json_line, [{"key": self._key}, *kept]))
-        self._file = open(self._path, "ab")  # noqa: SIM115
-        return {row["id"]: row for row in kept}
-
-    def add(self, text: Text) -> None:
-        """Appends one result."""
-        self._file.write(json_line(text.row()))
-
-    def flush(self) -> None:
-        """Hands what was added to the operating system; it survives the death of this process."""
-        self._file.flush()
-
-    def close(self) -> None:
-        """Drops the file; the output file is whole."""
-        self._file.close()
-        self._path.unlink()
-
-
-def _adapter_digest(job: GenerateJob) -> str | None:
-    if job.adapter is None:
-        return None
-    try:
-        return adapter_digest(Path(job.adapter.path))
-    except OSError as error:
-        fix = "Point adapter.path to a folder with adapter_config.json and adapter_model.safetensors."
-        raise InvalidJobError("noAdapter", f"adapter.path: {error}", fix) from error
+def _identity(job: GenerateJob) -> dict[str, Any]:
+    return {
+        "prompts": sha256_of(job.prompts_file),
+        "adapter": digest_of_adapter(job.adapter),
+        "base": vars(job.base),
+        "sampling": vars(job.sampling),
+        "seed": job.seed,
+    }
 
 
 def _batches(prompts: Sequence[Prompt], size: int) -> Iterator[list[Prompt]]:

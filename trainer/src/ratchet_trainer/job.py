@@ -177,13 +177,27 @@ class GenerateJob(_Common):
     distributed: Distributed = Distributed()
 
 
-TrainingJob = SftJob | DpoJob
-Job = SftJob | DpoJob | GenerateJob
+@dataclass(frozen=True)
+class AttributeJob(_Common):
+    """Integrated gradients of answers on the tokens of their prompts."""
 
-_KINDS: dict[str, type[SftJob] | type[DpoJob] | type[GenerateJob]] = {
+    kind: Literal["attribute"]
+    items_file: str
+    output_file: str
+    steps: int
+    batch_size: int
+    adapter: Adapter | None = field(default=None)
+    distributed: Distributed = Distributed()
+
+
+TrainingJob = SftJob | DpoJob
+Job = SftJob | DpoJob | GenerateJob | AttributeJob
+
+_KINDS: dict[str, type[SftJob] | type[DpoJob] | type[GenerateJob] | type[AttributeJob]] = {
     "sft": SftJob,
     "dpo": DpoJob,
     "generate": GenerateJob,
+    "attribute": AttributeJob,
 }
 
 

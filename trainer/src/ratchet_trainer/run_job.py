@@ -11,7 +11,7 @@ from .errors import InvalidJobError, classify
 from .events import EventStream
 from .exit_codes import EXIT_CODES
 from .interrupts import Interrupts
-from .job import DpoJob, GenerateJob, Job, SftJob, load_job
+from .job import AttributeJob, DpoJob, Job, SftJob, load_job
 from .rank_processes import run_ranks
 
 _log = logging.getLogger(__name__)
@@ -105,8 +105,11 @@ def _dispatch(job: Job, events: EventStream, interrupts: Interrupts, read_at: fl
         from .dpo import run_dpo
 
         run_dpo(job, events, interrupts, read_at)
+    elif isinstance(job, AttributeJob):
+        from .attribute import run_attribute
+
+        run_attribute(job, events, interrupts, read_at)
     else:
-        assert isinstance(job, GenerateJob)
         from .generate import run_generate
 
         run_generate(job, events, interrupts, read_at)

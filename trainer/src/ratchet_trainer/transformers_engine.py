@@ -5,24 +5,20 @@
 from collections.abc import Callable, Sequence
 from typing import Any
 
-from .adapters import load_adapter
-from .base_model import LoadedBase, dequantize, load_base
+from .base_model import LoadedBase, load_base
 from .decoding import decode_batch
 from .generation import Engine, Prompt, Text, text_before_stop
+from .inference import inference_model
 from .job import GenerateJob
 from .runtime import be_deterministic, default_threads, use_threads
 
 
 def transformers_engine(job: GenerateJob) -> Engine:
-    """Loads base and adapter for `decode_batch`.
-
-    On a CPU the 4-bit weights are dequantised once and the adapter is merged into them in memory: the same function
-    of the same quantised weights, up to rounding, without unpacking every layer for every token.
-    """
+    """Loads base and adapter for `decode_batch`."""
     base = load_base(job.base)
     use_threads(default_threads(base.model.num_parameters(), job.batch_size))
     be_deterministic(job.seed)
-    model = _model(job, base)
+    model = inference_model(job, base)
     tokenizer = base.tokenizer
     end_tokens = _end_tokens(base)
     stops = stop_matcher(tokenizer, job.sampling.stop)
@@ -39,17 +35,6 @@ def transformers_engine(job: GenerateJob) -> Engine:
         ]
 
     return generate
-
-
-def _model(job: GenerateJob, base: LoadedBase) -> Any:
-    if base.device == "cpu":
-        dequantize(base.model)
-    model = base.model
-    if job.adapter is not None:
-        model = load_adapter(base, job.adapter.path, trainable=False)
-        if base.device == "cpu" or job.base.quantization == "none":
-            model = model.merge_and_unload()
-    return model.eval()
 
 
 def _end_tokens(base: LoadedBase) -> set[int]:
