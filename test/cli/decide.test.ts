@@ -2,10 +2,8 @@ import { mkdtempSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
-import { budgetEvidenceOf } from '../../domain/budget.ts';
-import type { GateEvidence } from '../../domain/gate-types.ts';
 import { badInput } from '../../cli/problem.ts';
-import { gatesView, ratchet } from './fake-context.ts';
+import { budgetGate, gatesView, ratchet } from './fake-context.ts';
 
 describe('decide', () => {
   const programmes = { gates: () => Promise.resolve(gatesView()) };
@@ -109,14 +107,3 @@ describe('decide', () => {
     });
   });
 });
-
-function budgetGate(): GateEvidence {
-  const spent = { teacherUsd: 0.5, teacherCalls: 10, judgeUsd: 0.18, gpuSeconds: 600 };
-  return {
-    ...{ gate: 'budget', attempt: 1, verdict: 'fail', criteria: [], diagnosis: [], evaluations: [] },
-    options: ['raise', 'stop'],
-    budget: budgetEvidenceOf('phaseB', 1, spent, 1.8, { nextUsd: 0.05, restUsd: 0.4 }),
-    recommendation: { choice: 'stop', reason: 'More money is for a person to give.' },
-    digest: 'b'.repeat(64),
-  };
-}

@@ -3,7 +3,8 @@ import type { ExitCode } from '../../cli/exit-codes.ts';
 import { runCommand } from '../../cli/program.ts';
 import type { Programmes } from '../../cli/temporal/programmes.ts';
 import type { Snapshot } from '../../cli/temporal/snapshot.ts';
-import type { Decision } from '../../domain/gate-types.ts';
+import { budgetEvidenceOf } from '../../domain/budget.ts';
+import type { Decision, GateEvidence } from '../../domain/gate-types.ts';
 import type { GatesView } from '../../workflows/messages.ts';
 import { referenceRun } from '../activities/reports/reference-run.ts';
 
@@ -165,3 +166,15 @@ export const gatesView = (): GatesView => {
     decisions: state.decisions,
   };
 };
+
+/** A run at its cap. */
+export function budgetGate(): GateEvidence {
+  const spent = { teacherUsd: 0.5, teacherCalls: 10, judgeUsd: 0.18, gpuSeconds: 600 };
+  return {
+    ...{ gate: 'budget', attempt: 1, verdict: 'fail', criteria: [], diagnosis: [], evaluations: [] },
+    options: ['raise', 'stop'],
+    budget: budgetEvidenceOf('phaseB', 1, spent, 1.8, { nextUsd: 0.05, restUsd: 0.4 }),
+    recommendation: { choice: 'stop', reason: 'More money is for a person to give.' },
+    digest: 'b'.repeat(64),
+  };
+}

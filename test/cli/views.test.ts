@@ -10,7 +10,7 @@ import { changesBetween } from '../../cli/watch/changes.ts';
 import { liveView } from '../../cli/watch/live-view.ts';
 import { createScreen, cutLine } from '../../cli/watch/screen.ts';
 import type { Experiment, GateEvidence } from '../../domain/gate-types.ts';
-import { atGateB, finished, training } from './fake-context.ts';
+import { atGateB, budgetGate, finished, training } from './fake-context.ts';
 
 const plain = paintFor(false);
 const openGate = () => atGateB().gates.open as GateEvidence;
@@ -123,6 +123,29 @@ describe('screen', () => {
   });
 });
 
+describe('the budget', () => {
+  const before = atGateB();
+  const at = '2026-03-02T10:30:00.000Z';
+  const budget = { capUsd: 5, warnings: [{ at, spentUsd: 4.1, capUsd: 5 }], reached: [] };
+  const near: Snapshot = { ...before, state: { ...before.state, budget } };
+
+  it('shows what of the cap is spent, and that the cap is near', () => {
+    // $0.0214 and 8.9 hours at $0.35.
+    expect(liveView(near, plain).join('\n')).toMatch(/teacher 200 calls, \$0\.0214 · \$3\.14 of \$5\.00/);
+    expect(liveView(near, plain).join('\n')).toContain('the cap is near: $4.10 of $5.00 (82 %) were spent');
+    expect(liveView(before, plain).join('\n')).not.toMatch(/ of \$|is near/);
+    expect(summary(near.state, plain).find((line) => line.startsWith('Cost'))).toMatch(/ · \$3\.14 of \$5\.00$/);
+  });
+
+  it('tells a warning once', () => {
+    const told = changesBetween(before, near);
+    expect(told).toEqual([
+      { kind: 'budget', text: 'the cap is near: $4.10 of $5.00 (82 %) were spent at 2026-03-02 10:30 UTC' },
+    ]);
+    expect(changesBetween(near, near)).toEqual([]);
+  });
+});
+
 describe('summary', () => {
   it('has a row per attempt with interval, verdict, time and decision, and says where the report is', () => {
     const { state } = finished();
@@ -226,6 +249,14 @@ describe('asking at a gate', () => {
       choice: 'approve',
       note: 'we take it',
     });
+  });
+
+  it('asks for the new cap where the run is at its cap; nothing is raised by an empty answer', async () => {
+    const { digest: evidence } = budgetGate();
+    expect((await asked(['r', '$12.50', 'for Phase C'], budgetGate())).decision).toMatchObject({
+      ...{ gate: 'budget', choice: 'raise', capUsd: 12.5, note: 'for Phase C', evidence },
+    });
+    expect((await asked([''], budgetGate())).decision).toMatchObject({ choice: 'stop' });
   });
 
   it('takes other remedies, and asks again when they are none', async () => {
