@@ -1,4 +1,4 @@
-import { costUsd, priceOf } from './prices.ts';
+import { batchPriceOf, costUsd, priceOf } from './prices.ts';
 import type { TokenPrice } from './prices.ts';
 import type { Filtering } from './records.ts';
 import { resolveTemplates } from './templates.ts';
@@ -19,7 +19,7 @@ export type CostEstimate = {
 export type PricedRecipe = {
   data: { samples: number };
   drafts: { maxNewTokens: number };
-  teacher: { model: string; maxTokens: number; price?: TokenPrice | 'free' | undefined };
+  teacher: { model: string; maxTokens: number; mode?: 'live' | 'batch'; price?: TokenPrice | 'free' | undefined };
   phaseB: { filtering: Filtering; consensusAttempts: number };
   templates: { [Name in TemplateName]?: string | undefined };
   budget: { gpuHourUsd: number };
@@ -32,7 +32,7 @@ const questionTokens = 40;
 
 /**
  * Calls = samples × attempts. Tokens in: both teacher templates, a question and a whole draft; out: the token limit, so
- * that the estimate is what it costs at most.
+ * that the estimate is what it costs at most; in batches at their price, without rows that must be asked live after them.
  *
  * @param measured.gpuHours from an earlier run on the same hardware; without it the plan's hours count
  * @param measured.simulated true when the simulated teacher will answer: its calls are free
@@ -48,7 +48,8 @@ export function estimateCost(
     Math.ceil((teacherSystem.length + teacherUser.length) / charactersPerToken) +
     questionTokens +
     recipe.drafts.maxNewTokens;
-  const price = priceOf(recipe.teacher.model, measured.simulated === true ? 'free' : recipe.teacher.price);
+  const live = priceOf(recipe.teacher.model, measured.simulated === true ? 'free' : recipe.teacher.price);
+  const price = live !== null && recipe.teacher.mode === 'batch' ? batchPriceOf(live) : live;
   const teacherUsd =
     price === null
       ? 0

@@ -26,6 +26,13 @@ export function priceOf(model: string, own: TokenPrice | 'free' | undefined): To
   return prices[model.replace(/-\d{4}-\d{2}-\d{2}$/, '')] ?? null;
 }
 
+/** What a request of a batch costs, as a share of the same request asked live (OpenAI Batch API, all models). */
+const batchPriceFactor = 0.5;
+
+/** The price of a model in batches. */
+export const batchPriceOf = ({ inputPerMillionUsd, outputPerMillionUsd }: TokenPrice): TokenPrice =>
+  price(inputPerMillionUsd * batchPriceFactor, outputPerMillionUsd * batchPriceFactor);
+
 /** Dollars for the tokens of one or many calls. */
 export const costUsd = (tokens: { input: number; output: number }, cost: TokenPrice): number =>
   (tokens.input * cost.inputPerMillionUsd + tokens.output * cost.outputPerMillionUsd) / 1e6;

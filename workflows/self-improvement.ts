@@ -8,7 +8,8 @@ import { rootMessage } from './failure.ts';
 import { searchAttributes } from './messages.ts';
 import { teacherAttempts } from './phases/phase-b.ts';
 import { adoptOlderRun, adoptRecipe, createProgramme, enter } from './programme.ts';
-import { apiTasks, gpuTasks, orchestrator } from './tasks.ts';
+import { askTeacher } from './teacher-batches.ts';
+import { gpuTasks, orchestrator } from './tasks.ts';
 
 /** What a finished run answers; the whole state is in `state.json` and in the `status` query. */
 export type Outcome = Pick<ProgrammeState, 'run' | 'stage' | 'promoted' | 'conclusion' | 'report' | 'spent'>;
@@ -81,7 +82,7 @@ async function collect(state: ProgrammeState, recipe: Recipe): Promise<void> {
 
   enter(state, 'teacher');
   const attempts = teacherAttempts(recipe);
-  const asked = await apiTasks(recipe.reliability).askTeacher({
+  const asked = await askTeacher({
     scope: { run, phase: 'teacher', attempt: 1 },
     recipe,
     questions: data.train,

@@ -24,7 +24,8 @@ const retry = {
   nonRetryableErrorTypes: [...permanentFailures, ...infrastructureFailures],
 };
 
-function isInfrastructure(error: unknown): boolean {
+/** Whether a failure may pass by itself. */
+export function isInfrastructure(error: unknown): boolean {
   const type = error instanceof ActivityFailure && error.cause instanceof ApplicationFailure ? error.cause.type : null;
   return type !== null && type !== undefined && failures[type as FailureType] === 'retryable';
 }
@@ -94,5 +95,13 @@ export function apiTasks(reliability: Reliability): ApiActivities {
     cancellationType: ActivityCancellationType.WAIT_CANCELLATION_COMPLETED,
     retry,
   });
-  return { askTeacher: bounded(api.askTeacher, reliability) };
+  return {
+    askTeacher: bounded(api.askTeacher, reliability),
+    planBatches: bounded(api.planBatches, reliability),
+    submitBatch: bounded(api.submitBatch, reliability),
+    // Who looks looks again anyway.
+    lookAtBatches: api.lookAtBatches,
+    collectBatch: bounded(api.collectBatch, reliability),
+    cancelBatches: bounded(api.cancelBatches, reliability),
+  };
 }

@@ -5,13 +5,13 @@ import type { TrainerProgress } from '../contract.ts';
 const beatMs = 500;
 
 /** Heartbeats with progress until `end`, whether rows come or not: a slow teacher is not a lost worker. */
-export function trackProgress(total: number): { advance: () => void; end: () => void } {
+export function trackProgress(total: number, label = 'teacher responses'): { advance: () => void; end: () => void } {
   const context = Context.current();
   const startedAt = Date.now();
   let done = 0;
   const beat = (): void => {
     const eta = done === 0 ? {} : { etaSeconds: Math.round(((Date.now() - startedAt) / 1000 / done) * (total - done)) };
-    const progress: TrainerProgress = { kind: 'teacher', label: 'teacher responses', done, total, startedAt, ...eta };
+    const progress: TrainerProgress = { kind: 'teacher', label, done, total, startedAt, ...eta };
     context.heartbeat(progress);
   };
   beat();

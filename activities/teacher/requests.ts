@@ -15,7 +15,7 @@ export type TeacherRequest = {
   /** Key of its stored response: sha256 over model, messages, parameters and attempt. */
   digest: string;
   body: OpenAI.ChatCompletionCreateParamsNonStreaming;
-  /** No tokeniser makes more tokens than there are bytes; with this no reservation is too small. */
+  /** With this no reservation is too small. */
   mostInputTokens: number;
   /** As a provider estimates it against its limit of tokens per minute: what goes in, and the limit of what comes out. */
   usualTokens: number;
@@ -25,6 +25,10 @@ export type TeacherRequest = {
 const messageOverhead = 8;
 /** Of English text, about. */
 const bytesPerToken = 4;
+
+/** No tokeniser makes more tokens than there are bytes. */
+export const mostTokensOf = (contents: readonly string[]): number =>
+  contents.reduce((sum, content) => sum + Buffer.byteLength(content) + messageOverhead, 0);
 
 /**
  * All requests of a stage, in order of question, then attempt.
@@ -51,7 +55,8 @@ export function teacherRequests(
       { role: 'system', content: teacherSystem },
       { role: 'user', content: user },
     ];
-    const bytes = Buffer.byteLength(teacherSystem) + Buffer.byteLength(user);
+    const mostInputTokens = mostTokensOf([teacherSystem, user]);
+    const bytes = mostInputTokens - 2 * messageOverhead;
     return Array.from({ length: attempts }, (_, attempt): TeacherRequest => {
       const metadata = server.simulated ? { metadata: simulatedMetadata(recipe, attempt) } : {};
       const parameters = { temperature, maxTokens, ...metadata };
@@ -61,7 +66,7 @@ export function teacherRequests(
         attempt,
         digest: sha256(canonicalJson({ model, messages, parameters, attempt })),
         body: { model, messages, temperature, ...limit, ...metadata },
-        mostInputTokens: bytes + 2 * messageOverhead,
+        mostInputTokens,
         usualTokens: Math.ceil(bytes / bytesPerToken) + messageOverhead + maxTokens,
       };
     });

@@ -1,5 +1,6 @@
-import type { ApiActivities, GpuActivities } from '../../activities/contract.ts';
-import { apiTasks, gpuTasks } from '../../workflows/tasks.ts';
+import type { AskInput, GpuActivities } from '../../activities/contract.ts';
+import { gpuTasks } from '../../workflows/tasks.ts';
+import { askTeacher } from '../../workflows/teacher-batches.ts';
 
 type Input<Name extends keyof GpuActivities> = Parameters<GpuActivities[Name]>[0];
 
@@ -8,5 +9,4 @@ export const oneTraining = (input: Input<'trainSft'>) => gpuTasks(input.recipe.r
 export const oneDpoTraining = (input: Input<'trainDpo'>) => gpuTasks(input.recipe.reliability).trainDpo(input);
 
 /** Workflow of one teacher stage. */
-export const oneAsk = (input: Parameters<ApiActivities['askTeacher']>[0]) =>
-  apiTasks(input.recipe.reliability).askTeacher(input);
+export const oneAsk = (input: AskInput) => askTeacher(input);

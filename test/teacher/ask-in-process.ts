@@ -1,8 +1,8 @@
+import type { AskInput } from '../../activities/contract.ts';
 import { createS3Client } from '../../activities/store/client.ts';
 import { createStore } from '../../activities/store/store.ts';
 import type { Surroundings } from '../../config/environment.ts';
 import { ask } from './stage.ts';
-import type { AskInput } from './stage.ts';
 
 /** One `askTeacher` in a process of its own, to be killed. */
 const job = JSON.parse(process.env['ASK_JOB'] ?? '') as {

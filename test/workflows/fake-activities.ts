@@ -180,7 +180,7 @@ export function fakeActivities(script: Script = {}) {
     trainSft: async (input) => (log('trainSft', input), await trained(`${input.phase}${input.scope.attempt}`)),
     trainDpo: async (input) => (log('trainDpo', input), await trained(`C${input.scope.attempt}`)),
   };
-  const api: ApiActivities = {
+  const api: Pick<ApiActivities, 'askTeacher'> = {
     askTeacher: async (input) => (
       log('askTeacher', input),
       {

@@ -1,4 +1,5 @@
-import { apiTasks, gpuTasks, orchestrator } from '../tasks.ts';
+import { gpuTasks, orchestrator } from '../tasks.ts';
+import { askTeacher } from '../teacher-batches.ts';
 import { attemptRecipe, attemptRecord, tellLedger } from './phase.ts';
 import type { PhaseInput, PhaseResult } from './phase.ts';
 
@@ -55,7 +56,7 @@ async function askWhatIsMissing(input: PhaseInput, attempts: number): Promise<Om
   const { run, recipe, data, drafts, teacher } = input;
   const redesigned = input.remedies?.templates !== undefined;
   if (attempts <= teacher.attempts && !redesigned) return { teacher, teacherUsd: 0, teacherCalls: 0 };
-  const asked = await apiTasks(recipe.reliability).askTeacher({
+  const asked = await askTeacher({
     scope: { run, phase: 'teacher', attempt: input.attempt },
     recipe,
     questions: data.train,

@@ -1,0 +1,121 @@
+import { createInterface } from 'node:readline';
+import { Readable } from 'node:stream';
+import type { ReadableStream } from 'node:stream/web';
+import { Context } from '@temporalio/activity';
+import { Reliability } from '../../../config/reliability.ts';
+import type { Recipe } from '../../../config/recipe.ts';
+import type { ApiActivities, BatchFile, Scope } from '../../contract.ts';
+import { throughOutage } from '../../store/outage.ts';
+import { inParallel } from '../../store/parallel.ts';
+import type { Store } from '../../store/store.ts';
+import { connectTeacher } from '../connect.ts';
+import type { TeacherConnection } from '../connect.ts';
+import { folderOf, orFailure, payerOf } from '../open-stage.ts';
+import type { TeacherDeps } from '../open-stage.ts';
+import { trackProgress } from '../progress.ts';
+import { mostTokensOf } from '../requests.ts';
+import { keepResponse } from '../response-store.ts';
+import { teacherFailure } from '../teacher-failure.ts';
+import type { CallFault } from '../teacher-failure.ts';
+import type { CollectedRow } from './collected.ts';
+import { readLine } from './lines.ts';
+import type { InputLine, ReadLine } from './lines.ts';
+
+/** Lines read before they are stored together, so that memory does not grow with the batch. */
+const linesAtOnce = 256;
+const storesAtOnce = 32;
+const downloadMs = 30 * 60_000;
+
+/**
+ * Stores what a batch answered as live calls do, before it is used, and writes what came of each of its requests. May be
+ * repeated: the files stay at the provider.
+ */
+export const createCollectBatch =
+  ({ store, openai }: TeacherDeps): ApiActivities['collectBatch'] =>
+  async ({ scope, recipe, file, files }) => {
+    const connection = connectTeacher(openai, recipe.teacher);
+    const progress = trackProgress(file.input.rows, 'collecting a batch');
+    const rejections: CallFault[] = [];
+    let answered = 0;
+    const keep = keeping(store, scope, recipe);
+    async function* collect(): AsyncGenerator<CollectedRow> {
+      for await (const lines of inChunks(readLines(connection, files, await sentLines(store, file, recipe), file))) {
+        for (const row of await inParallel(lines, storesAtOnce, keep)) {
+          if ('response' in row) answered += 1;
+          progress.advance();
+          yield row;
+        }
+        rejections.push(...lines.flatMap((line) => ('rejection' in line && line.rejection ? [line.rejection] : [])));
+      }
+    }
+    try {
+      const rows = await store.putRows(`${folderOf(scope)}/batches/${file.name}.collected.jsonl`, collect());
+      const [first] = rejections;
+      return { rows, answered, ...(first && { rejected: teacherFailure(first, connection).message }) };
+    } finally {
+      progress.end();
+    }
+  };
+
+/** Most tokens of each request that was sent, by digest. */
+async function sentLines(store: Store, { input }: BatchFile, { teacher }: Recipe) {
+  const sent = new Map<string, { input: number; output: number }>();
+  for await (const { custom_id, body } of store.readRows<InputLine>(input)) {
+    const contents = body.messages.map(({ content }) => (typeof content === 'string' ? content : ''));
+    sent.set(custom_id, { input: mostTokensOf(contents), output: teacher.maxTokens });
+  }
+  return sent;
+}
+
+/** The lines of all files that a batch left, as they come over the network. */
+async function* readLines(
+  connection: TeacherConnection,
+  files: readonly string[],
+  sent: Awaited<ReturnType<typeof sentLines>>,
+  { price }: BatchFile,
+): AsyncGenerator<ReadLine> {
+  for (const id of files) {
+    const body = await orFailure(connection, async (signal) => {
+      const content = await connection.client.files.content(id, { signal, timeout: downloadMs });
+      return Readable.fromWeb(content.body as ReadableStream, { signal });
+    });
+    const lines = createInterface({ input: body, crlfDelay: Infinity })[Symbol.asyncIterator]();
+    for (;;) {
+      const { value, done } = await orFailure(connection, () => lines.next());
+      if (done) break;
+      const line = readLine(value, sent, price);
+      if (line !== null) yield line;
+    }
+  }
+}
+
+async function* inChunks(lines: AsyncIterable<ReadLine>): AsyncGenerator<ReadLine[]> {
+  let chunk: ReadLine[] = [];
+  for await (const line of lines) {
+    chunk.push(line);
+    if (chunk.length < linesAtOnce) continue;
+    yield chunk;
+    chunk = [];
+  }
+  yield chunk;
+}
+
+/** Stores an answer; that of an earlier one to the same request counts, and what this one cost all the same. */
+function keeping(store: Store, scope: Scope, recipe: Recipe) {
+  const { outageMinutes: minutes } = Reliability.parse(recipe.reliability);
+  const { log } = Context.current();
+  return async (line: ReadLine): Promise<CollectedRow> => {
+    const { digest, paidUsd } = line;
+    if ('fault' in line) return { digest, paidUsd, fault: line.fault };
+    const response = await throughOutage(
+      () => keepResponse(store, digest, { ...line.response, paidBy: payerOf(scope) }),
+      {
+        ...{ minutes, doing: 'a paid answer' },
+        warn: (message, more) => {
+          log.warn(message, more);
+        },
+      },
+    );
+    return { digest, paidUsd, response };
+  };
+}

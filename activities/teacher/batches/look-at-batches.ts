@@ -1,0 +1,55 @@
+import OpenAI from 'openai';
+import { batchRefusal } from '../../../domain/teacher-batches.ts';
+import type { ApiActivities, BatchNow } from '../../contract.ts';
+import { inParallel } from '../../store/parallel.ts';
+import { connectTeacher } from '../connect.ts';
+import { orFailure } from '../open-stage.ts';
+import type { TeacherDeps } from '../open-stage.ts';
+import { faultOf } from '../teacher-failure.ts';
+
+const callsAtOnce = 4;
+
+/** How batches stand. */
+export const createLookAtBatches =
+  ({ openai }: TeacherDeps): ApiActivities['lookAtBatches'] =>
+  async ({ recipe, ids }) => {
+    const connection = connectTeacher(openai, recipe.teacher);
+    return await orFailure(connection, (signal) =>
+      inParallel(ids, callsAtOnce, async (id) => {
+        try {
+          return asNow(await connection.client.batches.retrieve(id, { signal }));
+        } catch (error) {
+          if (!(error instanceof OpenAI.NotFoundError)) throw error;
+          return { id, status: 'gone', done: 0, total: 0, files: [] };
+        }
+      }),
+    );
+  };
+
+function asNow({ id, status, request_counts: counts, output_file_id, error_file_id, errors }: OpenAI.Batch): BatchNow {
+  return {
+    id,
+    status,
+    done: (counts?.completed ?? 0) + (counts?.failed ?? 0),
+    total: counts?.total ?? 0,
+    files: [output_file_id, error_file_id].filter((file) => typeof file === 'string'),
+    ...(status === 'failed' && { refusal: batchRefusal(errors?.data ?? []) }),
+  };
+}
+
+/** Asks the provider to end batches; that some have ended already is as good. */
+export const createCancelBatches =
+  ({ openai }: TeacherDeps): ApiActivities['cancelBatches'] =>
+  async ({ recipe, ids }) => {
+    const connection = connectTeacher(openai, recipe.teacher);
+    await orFailure(connection, (signal) =>
+      inParallel(ids, callsAtOnce, async (id) => {
+        try {
+          await connection.client.batches.cancel(id, { signal });
+        } catch (error) {
+          const ended = error instanceof OpenAI.ConflictError || error instanceof OpenAI.NotFoundError;
+          if (!ended && faultOf(error, connection).kind !== 'row') throw error;
+        }
+      }),
+    );
+  };
