@@ -95,10 +95,10 @@ function criteriaWords(criteria: Criterion[]): string {
     .join(' and ');
 }
 
-function costWords({ budget }: Recipe, estimate: CostEstimate, simulated: boolean): string {
+function costWords({ budget, teacher: { mode } }: Recipe, estimate: CostEstimate, simulated: boolean): string {
   const teacher =
     estimate.teacherPriced || simulated
-      ? `${usd(estimate.teacherUsd)} for the teacher at most`
+      ? `${usd(estimate.teacherUsd)} for the teacher at most${mode === 'batch' ? ', in batches' : ''}`
       : 'the teacher’s price is not known: give teacher.price';
   const gpu = `${duration(estimate.gpuHours * 3600)} of device time planned, ${usd(estimate.gpuUsd)}`;
   return `${usd(estimate.totalUsd)}: ${teacher}; ${gpu}; cap ${usd(budget.capUsd)}`;

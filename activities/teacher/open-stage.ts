@@ -1,4 +1,5 @@
 import { Context } from '@temporalio/activity';
+import { ApplicationFailure } from '@temporalio/common';
 import { z } from 'zod';
 import { teacherPrice } from '../../config/check-recipe.ts';
 import type { Surroundings } from '../../config/environment.ts';
@@ -96,6 +97,7 @@ export async function orFailure<Result>(
     return await work(signal);
   } catch (error) {
     if (signal.aborted) await Context.current().cancelled;
+    if (error instanceof ApplicationFailure) throw error;
     throw teacherFailure(faultOf(error, connection), connection);
   }
 }

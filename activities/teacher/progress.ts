@@ -5,7 +5,10 @@ import type { TrainerProgress } from '../contract.ts';
 const beatMs = 500;
 
 /** Heartbeats with progress until `end`, whether rows come or not: a slow teacher is not a lost worker. */
-export function trackProgress(total: number, label = 'teacher responses'): { advance: () => void; end: () => void } {
+export function trackProgress(
+  total: number,
+  label = 'teacher responses',
+): { advance: (rows?: number) => void; end: () => void } {
   const context = Context.current();
   const startedAt = Date.now();
   let done = 0;
@@ -17,8 +20,8 @@ export function trackProgress(total: number, label = 'teacher responses'): { adv
   beat();
   const timer = setInterval(beat, beatMs);
   return {
-    advance: () => {
-      done += 1;
+    advance: (rows = 1) => {
+      done += rows;
     },
     end: () => {
       clearInterval(timer);

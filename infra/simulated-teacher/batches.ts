@@ -51,7 +51,6 @@ const refusals: Record<'full' | 'invalid', InputError> = {
 export function createBatches(files: Files, teaching: Teaching, now = () => Date.now()) {
   const batches = new Map<string, Batch>();
   const { batchMs, batchFaults, batchAnswerMs, batchCancelMs } = teaching.settings;
-  const draws = (kind: BatchFaultKind, id: string): boolean => uniform(`${kind}:${id}`) < (batchFaults[kind] ?? 0);
 
   async function create(request: IncomingMessage, response: ServerResponse): Promise<void> {
     const parsed = CreateBatch.safeParse(await readJson(request));
@@ -63,10 +62,10 @@ export function createBatches(files: Files, teaching: Teaching, now = () => Date
     }
     const id = `batch_simulated_${batches.size + 1}`;
     const { rows, errors } = readInput(text, parsed.data.endpoint);
-    const expires = draws('expired', id);
-    for (const kind of ['full', 'invalid'] as const) if (draws(kind, id)) errors.push(refusals[kind]);
+    const drawn = (kind: BatchFaultKind): boolean => uniform(`${kind}:${id}`) < (batchFaults[kind] ?? 0);
+    for (const kind of ['full', 'invalid'] as const) if (drawn(kind)) errors.push(refusals[kind]);
     const counts = { total: rows.length, completed: 0, failed: 0 };
-    const more = { createdAt: now(), expires, cancelledAt: null, ended: null, counts };
+    const more = { createdAt: now(), expires: drawn('expired'), cancelledAt: null, ended: null, counts };
     const batch: Batch = { id, asked: parsed.data, rows, errors, ...more };
     batches.set(id, batch);
     if (batchAnswerMs > 0) await delay(batchAnswerMs);
@@ -90,15 +89,6 @@ export function createBatches(files: Files, teaching: Teaching, now = () => Date
     return batch;
   }
 
-  /** Newest first, in pages. */
-  function list(asked: URLSearchParams, response: ServerResponse): void {
-    const all = [...batches.values()].reverse();
-    const start = all.findIndex(({ id }) => id === asked.get('after')) + 1;
-    const end = start + Number(asked.get('limit') ?? 20);
-    const data = all.slice(start, end).map((batch) => described(settle(batch)));
-    send(response, 200, { object: 'list', data, has_more: end < all.length });
-  }
-
   return {
     /** Answers what is a route of batches; false when it is none. */
     async serve(route: string, request: IncomingMessage, response: ServerResponse): Promise<boolean> {
@@ -107,7 +97,8 @@ export function createBatches(files: Files, teaching: Teaching, now = () => Date
         return true;
       }
       if (route === 'GET /v1/batches') {
-        list(new URL(request.url ?? '', 'http://simulated').searchParams, response);
+        const page = pageOf([...batches.values()].reverse(), request);
+        send(response, 200, { ...page, data: page.data.map((batch) => described(settle(batch))) });
         return true;
       }
       const [, method, id, action] = /^(GET|POST) \/v1\/batches\/([^/]+)(\/cancel)?$/.exec(route) ?? [];
@@ -122,6 +113,14 @@ export function createBatches(files: Files, teaching: Teaching, now = () => Date
       return true;
     },
   };
+}
+
+/** What a request asks of a list: `limit` of them, from behind the one with the id `after`. */
+function pageOf(all: Batch[], request: IncomingMessage) {
+  const asked = new URL(request.url ?? '', 'http://simulated').searchParams;
+  const start = all.findIndex(({ id }) => id === asked.get('after')) + 1;
+  const end = start + Number(asked.get('limit') ?? 20);
+  return { object: 'list', data: all.slice(start, end), has_more: end < all.length };
 }
 
 /** Answers what was done, says of the rest why not, and forgets the input. */

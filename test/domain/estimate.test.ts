@@ -31,6 +31,11 @@ describe('estimateCost', () => {
     const consensus = { ...recipe, phaseB: { filtering: 'consensus', consensusAttempts: 5 } } as const;
     expect(estimateCost(consensus).teacherUsd).toBeCloseTo(5 * estimateCost(recipe).teacherUsd, 12);
   });
+  it('batches cost half', () => {
+    const batch = { ...recipe, teacher: { ...recipe.teacher, mode: 'batch' } } as const;
+    expect(estimateCost(batch).teacherUsd).toBeCloseTo(estimateCost(recipe).teacherUsd / 2, 12);
+    expect(estimateCost(batch, { simulated: true }).teacherUsd).toBe(0);
+  });
   it('takes measured hours and a free simulated teacher', () => {
     expect(estimateCost(recipe, { gpuHours: 0.1, simulated: true })).toMatchObject({
       teacherUsd: 0,

@@ -9,7 +9,10 @@ export async function startPaidBatches(env: Record<string, string> = {}) {
   const teacher = createSimulatedTeacher(readTeacherSettings({ RATCHET_SIMULATED_TEACHER_GENERIC: 'true', ...env }));
   const server = createServer((request, response) => {
     if (request.url === '/v1/models') {
-      sendJson(response, 200, { object: 'list', data: [{ id: 'gpt-4.1-nano', object: 'model', owned_by: 'somebody' }] });
+      sendJson(response, 200, {
+        object: 'list',
+        data: [{ id: 'gpt-4.1-nano', object: 'model', owned_by: 'somebody' }],
+      });
     } else teacher.emit('request', request, response);
   });
   await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));

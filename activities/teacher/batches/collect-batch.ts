@@ -35,23 +35,21 @@ export const createCollectBatch =
   async ({ scope, recipe, file, files }) => {
     const connection = connectTeacher(openai, recipe.teacher);
     const progress = trackProgress(file.input.rows, 'collecting a batch');
-    const rejections: CallFault[] = [];
-    let answered = 0;
+    const came = { answered: 0, rejections: [] as CallFault[] };
     const keep = keeping(store, scope, recipe);
     async function* collect(): AsyncGenerator<CollectedRow> {
-      for await (const lines of inChunks(readLines(connection, files, await sentLines(store, file, recipe), file))) {
-        for (const row of await inParallel(lines, storesAtOnce, keep)) {
-          if ('response' in row) answered += 1;
-          progress.advance();
-          yield row;
-        }
-        rejections.push(...lines.flatMap((line) => ('rejection' in line && line.rejection ? [line.rejection] : [])));
+      const sent = await sentLines(store, file, recipe);
+      for await (const lines of inChunks(readLines(connection, files, sent, file))) {
+        came.answered += lines.filter((line) => 'response' in line).length;
+        came.rejections.push(...lines.flatMap((line) => ('response' in line ? [] : (line.rejection ?? []))));
+        yield* await inParallel(lines, storesAtOnce, keep);
+        progress.advance(lines.length);
       }
     }
     try {
       const rows = await store.putRows(`${folderOf(scope)}/batches/${file.name}.collected.jsonl`, collect());
-      const [first] = rejections;
-      return { rows, answered, ...(first && { rejected: teacherFailure(first, connection).message }) };
+      const [first] = came.rejections;
+      return { rows, answered: came.answered, ...(first && { rejected: teacherFailure(first, connection).message }) };
     } finally {
       progress.end();
     }
