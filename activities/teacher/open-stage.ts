@@ -92,12 +92,16 @@ export async function orFailure<Result>(
   connection: TeacherConnection,
   work: (signal: AbortSignal) => Promise<Result>,
 ): Promise<Result> {
-  const signal = Context.current().cancellationSignal;
   try {
-    return await work(signal);
+    return await work(Context.current().cancellationSignal);
   } catch (error) {
-    if (signal.aborted) await Context.current().cancelled;
-    if (error instanceof ApplicationFailure) throw error;
-    throw teacherFailure(faultOf(error, connection), connection);
+    throw await endOf(error, connection);
   }
+}
+
+/** What an error of the client ends an activity with; a failure that has a name passes through. @throws the cancellation */
+export async function endOf(error: unknown, connection: TeacherConnection): Promise<Error> {
+  const context = Context.current();
+  if (context.cancellationSignal.aborted) await context.cancelled;
+  return error instanceof ApplicationFailure ? error : teacherFailure(faultOf(error, connection), connection);
 }

@@ -1,4 +1,3 @@
-import { createInterface } from 'node:readline';
 import { Readable } from 'node:stream';
 import type { ReadableStream } from 'node:stream/web';
 import { Context } from '@temporalio/activity';
@@ -10,7 +9,7 @@ import { inParallel } from '../../store/parallel.ts';
 import type { Store } from '../../store/store.ts';
 import { connectTeacher } from '../connect.ts';
 import type { TeacherConnection } from '../connect.ts';
-import { folderOf, orFailure, payerOf } from '../open-stage.ts';
+import { endOf, folderOf, payerOf } from '../open-stage.ts';
 import type { TeacherDeps } from '../open-stage.ts';
 import { trackProgress } from '../progress.ts';
 import { mostTokensOf } from '../requests.ts';
@@ -73,18 +72,29 @@ async function* readLines(
   { price }: BatchFile,
 ): AsyncGenerator<ReadLine> {
   for (const id of files) {
-    const body = await orFailure(connection, async (signal) => {
-      const content = await connection.client.files.content(id, { signal, timeout: downloadMs });
-      return Readable.fromWeb(content.body as ReadableStream, { signal });
-    });
-    const lines = createInterface({ input: body, crlfDelay: Infinity })[Symbol.asyncIterator]();
-    for (;;) {
-      const { value, done } = await orFailure(connection, () => lines.next());
-      if (done) break;
-      const line = readLine(value, sent, price);
+    for await (const text of linesOf(connection, id)) {
+      const line = readLine(text, sent, price);
       if (line !== null) yield line;
     }
   }
+}
+
+/** Not by readline, which would not hear of a download that breaks off. */
+async function* linesOf(connection: TeacherConnection, file: string): AsyncGenerator<string> {
+  const signal = Context.current().cancellationSignal;
+  let text = '';
+  try {
+    const { body } = await connection.client.files.content(file, { signal, timeout: downloadMs });
+    const chunks = Readable.fromWeb(body as ReadableStream, { signal }).setEncoding('utf8');
+    for await (const chunk of chunks as AsyncIterable<string>) {
+      const lines = (text + chunk).split('\n');
+      text = lines.pop() ?? '';
+      yield* lines;
+    }
+  } catch (error) {
+    throw await endOf(error, connection);
+  }
+  yield text;
 }
 
 async function* inChunks(lines: AsyncIterable<ReadLine>): AsyncGenerator<ReadLine[]> {
