@@ -26,7 +26,7 @@ export async function measure(args: string[]): Promise<void> {
     const input = await stack.prepare('scale', someQuestions(items), { teacher });
     const idleMb = memory.peakMb();
     const { asked, seconds } = await stack.run(input);
-    const { events = [] } = await stack.client.workflow.getHandle('scale').fetchHistory();
+    const events = (await stack.client.workflow.getHandle('scale').fetchHistory()).events ?? [];
     const kilobytes = Math.ceil(JSON.stringify(events).length / 1000);
     console.log(
       `${items} items, ${mode}: ${asked.calls} answered, ${seconds.toFixed(0)} s; api worker idle ${idleMb} MB`,

@@ -27,7 +27,8 @@ async function askInBatches(input: AskInput): Promise<Asked> {
   const wait: BatchWait = { round: 0, batches: [], nextLookAt: null };
   setHandler(batchesQuery, () => wait);
   const batches: ArtefactRef[] = [];
-  for (let tries = 0; tries < maxRounds;) {
+  let tries = 0;
+  while (tries < maxRounds) {
     wait.round += 1;
     const plan = await api.planBatches({ ...input, batches, round: wait.round });
     if (plan.files.length === 0) break;

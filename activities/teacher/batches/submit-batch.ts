@@ -16,6 +16,7 @@ import { endpoint } from './lines.ts';
 /** How far a file has come, as it lies in S3 beside it: written before each step at the provider. */
 const Submission = z.object({
   by: z.string().describe('The try that works on it.'),
+  mark: z.string().describe('Of stage, name and content of the file; in the metadata of its batch.'),
   since: z.number().describe('Unix milliseconds before which there was no batch of it.'),
   fileId: z.string().nullable(),
   batchId: z.string().nullable(),
@@ -37,12 +38,12 @@ export const createSubmitBatch =
   ({ store, openai }: TeacherDeps): ApiActivities['submitBatch'] =>
   async ({ scope, recipe, file }) => {
     const connection = connectTeacher(openai, recipe.teacher);
-    const record = await openRecord(store, `${folderOf(scope)}/batches/${file.name}.submission.json`);
+    const mark = sha256(`${payerOf(scope)} ${file.name} ${file.input.sha256}`).slice(0, 32);
+    const record = await openRecord(store, `${folderOf(scope)}/batches/${file.name}.submission.json`, mark);
     const progress = trackProgress(file.input.rows, 'sending a batch');
     try {
       const { batchId } = record.now;
       if (batchId !== null) return { id: batchId };
-      const mark = sha256(`${payerOf(scope)} ${file.name} ${file.input.sha256}`).slice(0, 32);
       const lost = record.again ? await findBatch(connection, mark, record.now.since) : null;
       if (lost !== null) {
         if (!(await record.write({ batchId: lost }))) throw overtaken();
@@ -71,13 +72,13 @@ export const createSubmitBatch =
 
 const overtaken = () => failure('TeacherUnavailable', 'another try sends this batch; it is looked for again');
 
-/** The record of a file, taken over by this try; `again` = an earlier one has been at it. */
-async function openRecord(store: Store, key: string) {
+/** The record of a file, taken over by this try; `again` = an earlier one has been at it. That of another content is replaced. */
+async function openRecord(store: Store, key: string, mark: string) {
   const by = randomUUID();
   const found = await store.getJson(key);
-  let now: Submission = found
-    ? { ...Submission.parse(found.value), by }
-    : { by, since: Date.now(), fileId: null, batchId: null };
+  const earlier = Submission.safeParse(found?.value).data;
+  const again = earlier?.mark === mark;
+  let now: Submission = again ? { ...earlier, by } : { by, mark, since: Date.now(), fileId: null, batchId: null };
   let etag = found?.etag ?? null;
   /** @returns false when another try has taken the record over */
   const write = async (more: Partial<Submission>): Promise<boolean> => {
@@ -89,7 +90,7 @@ async function openRecord(store: Store, key: string) {
   };
   if (!(await write({}))) throw overtaken();
   return {
-    again: found !== null,
+    again,
     write,
     there: async (): Promise<Submission | undefined> => Submission.safeParse((await store.getJson(key))?.value).data,
     get now() {
