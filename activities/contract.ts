@@ -15,8 +15,10 @@ import type {
   PhaseName,
 } from '../domain/records.ts';
 import type { TrainingLedger } from '../domain/ledger.ts';
+import type { TokenPrice } from '../domain/prices.ts';
 import type { Experiments, ProgrammeState, RunStart, Stage } from '../domain/programme.ts';
 import type { JudgeSummary } from '../domain/question-quality.ts';
+import type { BatchRefusal, BatchStatus } from '../domain/teacher-batches.ts';
 
 /**
  * Every activity on one page: what the workflows may ask of the world. Inputs and outputs are small plain JSON;
@@ -195,21 +197,17 @@ export type GpuActivities = {
 /** Task queue `ratchet-api`: paid calls, with the same `budget`. */
 export type ApiActivities = {
   /** All attempts 0..attempts-1 for every question; each response stored once under its request digest. */
-  askTeacher(input: {
-    scope: Scope;
-    budget?: BudgetRoom;
-    recipe: Recipe;
-    questions: ArtefactRef;
-    drafts: ArtefactRef;
-    attempts: number;
-  }): Promise<{
-    responses: ArtefactRef;
-    report: NonNullable<DataReport['responses']>;
-    costUsd: number;
-    calls: number;
-    reused: number;
-    teacher: string;
-  }>;
+  askTeacher(input: AskInput): Promise<Asked>;
+  /** Input files of what has no answer yet, within the provider's limits and the cap. No files = nothing is left to send. */
+  planBatches(input: AskInput & { round: number }): Promise<BatchPlan>;
+  /** One file as one batch, however often it is tried. */
+  submitBatch(input: { scope: Scope; recipe: Recipe; file: BatchFile }): Promise<{ id: string }>;
+  /** How batches stand; short. */
+  lookAtBatches(input: { recipe: Recipe; ids: string[] }): Promise<BatchNow[]>;
+  /** Stores what a batch answered, each response under its request digest. */
+  collectBatch(input: { scope: Scope; recipe: Recipe; file: BatchFile; files: string[] }): Promise<CollectedBatch>;
+  /** What has ended already stays as it is. */
+  cancelBatches(input: { recipe: Recipe; ids: string[] }): Promise<void>;
   /**
    * Clarifying questions of two sets of drafts, compared item by item; paid once as the teacher is. The items are those of
    * `after`; what is known of the calibration's pairs lies behind theirs.
@@ -224,6 +222,57 @@ export type ApiActivities = {
     after: ArtefactRef;
     budget?: BudgetRoom;
   }): Promise<{ verdicts: ArtefactRef; summary: JudgeSummary; costUsd: number; calls: number; reused: number }>;
+};
+
+export type AskInput = {
+  scope: Scope;
+  budget?: BudgetRoom;
+  recipe: Recipe;
+  questions: ArtefactRef;
+  drafts: ArtefactRef;
+  attempts: number;
+  /** What batches of this stage have come to, oldest first ({@link CollectedBatch}); absent = none were sent. */
+  batches?: ArtefactRef[];
+};
+
+export type Asked = {
+  responses: ArtefactRef;
+  report: NonNullable<DataReport['responses']>;
+  costUsd: number;
+  calls: number;
+  reused: number;
+  teacher: string;
+};
+
+/** `deferred`: requests that the cap leaves no room for until what was sent is settled. */
+export type BatchPlan = { files: BatchFile[]; deferred: number };
+
+/** Input of one batch: JSON Lines of requests, `custom_id` is the request digest. */
+export type BatchFile = {
+  /** `2-1`: round, then number. */
+  name: string;
+  input: ArtefactRef;
+  /** Of one request of it: the batch price. */
+  price: TokenPrice;
+};
+
+/** `files` are the provider's ids of what a batch has left, answers and errors. */
+export type BatchNow = {
+  id: string;
+  status: BatchStatus;
+  done: number;
+  total: number;
+  files: string[];
+  /** Only with status `failed`. */
+  refusal?: BatchRefusal;
+};
+
+/** Rows of activities/teacher/batches/collected.ts, and how many of them are answers. */
+export type CollectedBatch = {
+  rows: ArtefactRef;
+  answered: number;
+  /** What a row says that no request can get past (an empty account, an unknown model); the stage ends with it. */
+  rejected?: string;
 };
 
 export type Corpus = { rows: ArtefactRef; heldOut: ArtefactRef | null; report: DataReport; templateDigest: string };

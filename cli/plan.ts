@@ -118,12 +118,12 @@ function criteriaWords(criteria: Criterion[]): string {
     .join(' and ');
 }
 
-function costWords({ budget, teacher: { price } }: Recipe, estimate: CostEstimate, simulated: boolean): string {
+function costWords({ budget, teacher: { price, mode } }: Recipe, estimate: CostEstimate, simulated: boolean): string {
   const prices = price === undefined ? `prices of ${estimate.pricesDate ?? 'no date'}` : 'the recipe’s own price';
   const paidFor = estimate.teacherUsd > 0 ? ` (${prices})` : '';
   const teacher =
     estimate.teacherPriced || simulated
-      ? `${usd(estimate.teacherUsd)} for the teacher at most${paidFor}`
+      ? `${usd(estimate.teacherUsd)} for the teacher at most${mode === 'batch' ? ', in batches' : ''}${paidFor}`
       : 'the teacher’s price is not known: give teacher.price';
   const judge = estimate.judgeUsd > 0 ? `; ${usd(estimate.judgeUsd)} for the judge at most` : '';
   const warning = budget.capUsd > 0 ? `, a warning at ${threshold(budget.warnShare)} of it` : '';

@@ -22,6 +22,32 @@ export const Price = z.union([
   }),
 ]);
 
+const Batch = z.strictObject({
+  completionWindowHours: z
+    .int()
+    .min(1)
+    .default(24)
+    .describe('Time that the provider has for a batch; OpenAI takes 24 only. What is not done by then is sent again.'),
+  pollMinutes: z
+    .number()
+    .positive()
+    .max(60)
+    .default(10)
+    .describe('Longest time between two looks at the batches; the first looks come sooner.'),
+  maxRequestsPerFile: z.int().min(1).max(50_000).default(50_000).describe('Most requests in one batch.'),
+  maxFileMegabytes: z.number().positive().max(200).default(200).describe('Most megabytes of one input file.'),
+  maxRounds: z
+    .int()
+    .min(1)
+    .max(10)
+    .default(3)
+    .describe('How often what has no answer yet is sent as batches before thenLive decides.'),
+  thenLive: z
+    .boolean()
+    .default(true)
+    .describe('Ask live, at full price, what still has no answer after maxRounds; false: it fails by name.'),
+});
+
 /** `teacher` of a recipe: who is asked, how fast and at what price. */
 export const Teacher = z.strictObject({
   model: z.string().min(1).default('gpt-4.1-nano').describe('Model name at the OpenAI-compatible server.'),
@@ -54,6 +80,11 @@ export const Teacher = z.strictObject({
     .optional()
     .describe('A request that takes longer is given up and made again; default: 120.'),
   maxRetries: z.int().min(0).max(20).default(6).describe('Retries per request on 429, 5xx and network errors.'),
+  mode: z
+    .enum(['live', 'batch'])
+    .default('live')
+    .describe('Call by call, or as batches of the provider (OpenAI Batch API): half the price, up to a day.'),
+  batch: Batch.prefault({}).describe('How batches are made and waited for; only with mode: batch.'),
   price: Price.optional().describe('Price of the model; needed for a model that the price table does not know.'),
   simulated: z
     .strictObject({

@@ -27,7 +27,7 @@ export type CostEstimate = {
 export type PricedRecipe = {
   data: { samples: number };
   drafts: { maxNewTokens: number };
-  teacher: { model: string; maxTokens: number; price?: OwnPrice | undefined };
+  teacher: { model: string; maxTokens: number; mode?: 'live' | 'batch'; price?: OwnPrice | undefined };
   judge?:
     | {
         model: string;
@@ -77,8 +77,6 @@ export type EstimateOptions = {
   gpuHours?: number;
   /** The simulated teacher will answer: its calls are free. */
   simulated?: boolean;
-  /** The teacher is asked in batches. */
-  batch?: boolean;
   /** The same of the judge. */
   judgeSimulated?: boolean;
 };
@@ -86,19 +84,25 @@ export type EstimateOptions = {
 /**
  * Calls = samples × attempts, once, and again in every later round whose pairs quote what the teacher says of the draft.
  * Tokens in: both teacher templates, a question and a whole draft; out: the token limit, so
- * that the estimate is what it costs at most.
+ * that the estimate is what it costs at most; in batches at their price, without rows that must be asked live after them.
  */
 export function estimateCost(
   recipe: PricedRecipe,
-  { countTokens, gpuHours: measured, simulated = false, judgeSimulated = false, batch = false }: EstimateOptions,
+  { countTokens, gpuHours: measured, simulated = false, judgeSimulated = false }: EstimateOptions,
 ): CostEstimate {
   const attempts = recipe.phaseB.filtering === 'consensus' ? recipe.phaseB.consensusAttempts : 1;
   const { chosen, rounds } = recipe.phaseC;
   const teacherCalls = recipe.data.samples * attempts * (chosen === 'full-response' ? rounds : 1);
   const { teacherSystem, teacherUser } = resolveTemplates(recipe.templates);
-  const { model, maxTokens: outputTokens } = recipe.teacher;
+  const { model, maxTokens: outputTokens, mode } = recipe.teacher;
   const teacher: CallPlan = {
-    ...{ model, price: simulated ? 'free' : recipe.teacher.price, calls: teacherCalls, outputTokens, batch },
+    ...{
+      model,
+      price: simulated ? 'free' : recipe.teacher.price,
+      calls: teacherCalls,
+      outputTokens,
+      batch: mode === 'batch',
+    },
     inputTokens: () =>
       countTokens(teacherSystem) + countTokens(teacherUser) + chatTokens + questionTokens + recipe.drafts.maxNewTokens,
   };

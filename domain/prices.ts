@@ -29,19 +29,26 @@ export function priceOf(model: string, own: OwnPrice | undefined): TokenPrice | 
   return prices[model.replace(/-\d{4}-\d{2}-\d{2}$/, '')] ?? null;
 }
 
+/** The price of a model in batches; where the recipe's own price does not say what a batch costs, that of live calls. */
+export const batchPriceOf = ({ inputPerMillionUsd, outputPerMillionUsd, batchFactor = 1 }: TokenPrice): TokenPrice => ({
+  inputPerMillionUsd: inputPerMillionUsd * batchFactor,
+  outputPerMillionUsd: outputPerMillionUsd * batchFactor,
+});
+
 /**
  * Dollars for the tokens of one or many calls. In a batch nothing is taken off for cached input as well: providers do
  * that for some models only, and the cap must hold for all.
  */
 export function costUsd(tokens: TokenCount, price: TokenPrice, { batch = false } = {}): number {
+  if (batch) return costUsd({ input: tokens.input, output: tokens.output }, batchPriceOf(price));
   const { inputPerMillionUsd, cachedInputPerMillionUsd = inputPerMillionUsd, outputPerMillionUsd } = price;
-  const cached = batch ? 0 : (tokens.cachedInput ?? 0);
-  const usd =
+  const cached = tokens.cachedInput ?? 0;
+  return (
     ((tokens.input - cached) * inputPerMillionUsd +
       cached * cachedInputPerMillionUsd +
       tokens.output * outputPerMillionUsd) /
-    1e6;
-  return usd * (batch ? (price.batchFactor ?? 1) : 1);
+    1e6
+  );
 }
 
 /** Why a model cannot be priced, with the fix; null when it can. */

@@ -3,6 +3,7 @@ import { defineSearchAttributeKey, SearchAttributeType } from '@temporalio/commo
 import type { Decision, DecisionInput, GateEvidence } from '../domain/gate-types.ts';
 import type { TrainingLedger } from '../domain/ledger.ts';
 import type { ProgrammeState } from '../domain/programme.ts';
+import type { BatchWait } from '../domain/teacher-batches.ts';
 
 /** Answer of the `gates` query: the open gate with its evidence, and everything decided so far. */
 export type GatesView = {
@@ -25,6 +26,8 @@ export const refusalSignal = defineSignal<[unknown, string]>('recordRefusal');
 export const statusQuery = defineQuery<ProgrammeState>('status');
 /** Of a phase: what losses cost its training, once that has ended. */
 export const ledgerQuery = defineQuery<TrainingLedger | null>('ledger');
+/** Of a programme and of Phase B: the teacher's batches that are waited for; there once batches were sent. */
+export const batchesQuery = defineQuery<BatchWait>('batches');
 /** See {@link GatesView}. */
 export const gatesQuery = defineQuery<GatesView>('gates');
 

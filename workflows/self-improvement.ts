@@ -11,7 +11,8 @@ import { teacherAttempts } from './phases/phase-b.ts';
 import { adoptOlderRun, adoptRecipe, createProgramme, enter } from './programme.ts';
 import { isBudgetStop, runPurse } from './purse.ts';
 import type { Purse } from './purse.ts';
-import { apiTasks, gpuTasks, orchestrator } from './tasks.ts';
+import { askTeacher } from './teacher-batches.ts';
+import { gpuTasks, orchestrator } from './tasks.ts';
 
 /** What a finished run answers; the whole state is in `state.json` and in the `status` query. */
 export type Outcome = Pick<ProgrammeState, 'run' | 'stage' | 'promoted' | 'conclusion' | 'report' | 'spent'>;
@@ -91,13 +92,10 @@ export async function collect(state: ProgrammeState, purse: Purse, recipe: Recip
 
   enter(state, 'teacher');
   const attempts = teacherAttempts(recipe);
-  const asked = await apiTasks(recipe.reliability, purse).askTeacher({
-    scope: { run, phase: 'teacher', attempt: 1 },
-    recipe,
-    questions: data.train,
-    drafts: train.drafts,
-    attempts,
-  });
+  const asked = await askTeacher(
+    { scope: { run, phase: 'teacher', attempt: 1 }, recipe, questions: data.train, drafts: train.drafts, attempts },
+    purse,
+  );
   state.teacher = { responses: asked.responses, attempts, name: asked.teacher, report: asked.report };
   await orchestrator.saveState({ state });
 }

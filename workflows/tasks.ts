@@ -5,7 +5,7 @@ import {
   proxyActivities,
   sleep,
 } from '@temporalio/workflow';
-import type { ApiActivities, GpuActivities, OrchestratorActivities } from '../activities/contract.ts';
+import type { ApiActivities, Asked, GpuActivities, OrchestratorActivities } from '../activities/contract.ts';
 import type { Recipe } from '../config/recipe.ts';
 import { failures, infrastructureFailures, permanentFailures } from '../domain/failures.ts';
 import type { FailureType } from '../domain/failures.ts';
@@ -26,7 +26,8 @@ const retry = {
   nonRetryableErrorTypes: [...permanentFailures, ...infrastructureFailures],
 };
 
-function isInfrastructure(error: unknown): boolean {
+/** Whether a failure may pass by itself. */
+export function isInfrastructure(error: unknown): boolean {
   const type = error instanceof ActivityFailure && error.cause instanceof ApplicationFailure ? error.cause.type : null;
   return type !== null && type !== undefined && failures[type as FailureType] === 'retryable';
 }
@@ -48,12 +49,11 @@ function bounded<I, O>(activity: Activity<I, O>, reliability: Reliability): Acti
 const paid =
   <I extends { budget?: BudgetRoom }, O>(
     activity: Activity<I, O>,
-    reliability: Reliability,
     purse: Purse,
     costOf: (result: O) => Cost,
   ): Activity<I, O> =>
   (input) =>
-    purse.spend((budget) => bounded(activity, reliability)({ ...input, budget }), costOf);
+    purse.spend((budget) => activity({ ...input, budget }), costOf);
 
 /** Work that needs no GPU and no paid call. Usable before a recipe is known. */
 export const orchestrator = proxyActivities<OrchestratorActivities>({
@@ -91,7 +91,7 @@ export function gpuTasks(reliability: Reliability, purse: Purse): GpuActivities 
     retry,
   });
   const timed = <I extends { budget?: BudgetRoom }, O extends { gpuSeconds: number }>(activity: Activity<I, O>) =>
-    paid(activity, reliability, purse, ({ gpuSeconds }) => ({ gpuSeconds }));
+    paid(bounded(activity, reliability), purse, ({ gpuSeconds }) => ({ gpuSeconds }));
   return {
     generateDrafts: timed(gpu.generateDrafts),
     evaluate: timed(gpu.evaluate),
@@ -101,9 +101,9 @@ export function gpuTasks(reliability: Reliability, purse: Purse): GpuActivities 
   };
 }
 
-/** Paid calls; what was answered before a loss is in the store and is not paid again. */
-export function apiTasks(reliability: Reliability, purse: Purse): ApiActivities {
-  const api = proxyActivities<ApiActivities>({
+/** Calls of teacher and judge; what was answered before a loss is in the store and is not paid again. */
+const api = (reliability: Reliability): ApiActivities => {
+  const activities = proxyActivities<ApiActivities>({
     taskQueue: 'ratchet-api',
     startToCloseTimeout: '2 days',
     heartbeatTimeout: reliability.heartbeatSeconds * 1000,
@@ -111,13 +111,28 @@ export function apiTasks(reliability: Reliability, purse: Purse): ApiActivities 
     retry,
   });
   return {
-    askTeacher: paid(api.askTeacher, reliability, purse, ({ costUsd, calls }) => ({
-      teacherUsd: costUsd,
-      teacherCalls: calls,
-    })),
-    judgePairs: paid(api.judgePairs, reliability, purse, ({ costUsd, calls }) => ({
-      judgeUsd: costUsd,
-      judgeCalls: calls,
-    })),
+    askTeacher: bounded(activities.askTeacher, reliability),
+    planBatches: bounded(activities.planBatches, reliability),
+    submitBatch: bounded(activities.submitBatch, reliability),
+    // Who looks looks again anyway.
+    lookAtBatches: activities.lookAtBatches,
+    collectBatch: bounded(activities.collectBatch, reliability),
+    cancelBatches: bounded(activities.cancelBatches, reliability),
+    judgePairs: bounded(activities.judgePairs, reliability),
+  };
+};
+
+/** Work by batches is paid for as a whole: see teacher-batches.ts. */
+export const batchTasks = (reliability: Reliability): Omit<ApiActivities, 'judgePairs'> => api(reliability);
+
+/** What asking the teacher has cost, however it was asked. */
+export const costOfAsking = ({ costUsd, calls }: Asked): Cost => ({ teacherUsd: costUsd, teacherCalls: calls });
+
+/** Paid calls. */
+export function apiTasks(reliability: Reliability, purse: Purse): Pick<ApiActivities, 'askTeacher' | 'judgePairs'> {
+  const { askTeacher, judgePairs } = api(reliability);
+  return {
+    askTeacher: paid(askTeacher, purse, costOfAsking),
+    judgePairs: paid(judgePairs, purse, ({ costUsd, calls }) => ({ judgeUsd: costUsd, judgeCalls: calls })),
   };
 }

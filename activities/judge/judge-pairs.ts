@@ -17,7 +17,7 @@ import { sha256 } from '../store/files.ts';
 import type { Store } from '../store/store.ts';
 import { askStage } from '../teacher/ask-stage.ts';
 import { unansweredBefore } from '../teacher/books.ts';
-import type { TeacherDeps } from '../teacher/ask-teacher.ts';
+import type { TeacherDeps } from '../teacher/open-stage.ts';
 import { greetServer } from '../teacher/greet-server.ts';
 import { listStored } from '../teacher/known-responses.ts';
 import { namesOf } from '../teacher/simulated.ts';

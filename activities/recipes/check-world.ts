@@ -16,7 +16,7 @@ import { chooseQuestions } from '../datasets/prepare-data.ts';
 import { createObjects } from '../store/objects.ts';
 import type { Store } from '../store/store.ts';
 import { connectJudge, judgeKeyName } from '../judge/connect-judge.ts';
-import { connectTeacher, describeServer, hasModel } from '../teacher/connect.ts';
+import { connectTeacher, describeServer, hasBatches, hasModel } from '../teacher/connect.ts';
 import type { TeacherConnection } from '../teacher/connect.ts';
 import { faultOf } from '../teacher/teacher-failure.ts';
 import { createStateActivities } from './state.ts';
@@ -93,7 +93,9 @@ export async function checkTeacher(
   }
   try {
     const server = await describeServer(connection);
-    if (await hasModel(connection, server, teacher.model)) return { problems: [], simulated: server.simulated };
+    if (await hasModel(connection, server, teacher.model)) {
+      return { problems: await checkBatches(connection, teacher.mode), simulated: server.simulated };
+    }
     const what = `${connection.host} has no model ${teacher.model}`;
     const fix = isSimulated(teacher.model)
       ? 'unset OPENAI_API_KEY and OPENAI_BASE_URL so that `ratchet up` starts the simulated teacher, or set GPT4_MODEL'
@@ -134,6 +136,13 @@ export async function checkJudge({ surroundings, environment }: CheckDeps, { jud
   } catch (error) {
     return [refusedKey(error, connection)];
   }
+}
+
+/** In batch mode the server has a Batch API. */
+async function checkBatches(connection: TeacherConnection, mode: Recipe['teacher']['mode']): Promise<Problem[]> {
+  if (mode !== 'batch' || (await hasBatches(connection))) return [];
+  const fix = 'write teacher.mode: live, or ask a server that has one';
+  return [problem('InvalidRecipe', 'teacher.mode', `${connection.host} has no Batch API`, fix)];
 }
 
 const baseFiles = (names: readonly string[]): string[] => {

@@ -1,10 +1,9 @@
 import { setTimeout as delay } from 'node:timers/promises';
 import { Context } from '@temporalio/activity';
 import pLimit from 'p-limit';
-import { ask, reuse } from './answer.ts';
+import { ask } from './answer.ts';
 import type { Answered, Stage, Unanswered } from './answer.ts';
 import type { ApiRequest } from './requests.ts';
-import type { StoredResponse } from './response-store.ts';
 import { teacherFailure } from './teacher-failure.ts';
 import type { CallFault } from './teacher-failure.ts';
 
@@ -25,13 +24,13 @@ type Limits = { concurrency: number; maxRetries: number; advance: () => void };
  * jittered while. In an outage all wait; when it lasts, the activity fails and is tried again: what was answered is kept.
  * One request that keeps failing while others are answered is its own fault, and fails alone.
  *
- * @param known stored responses, by index
+ * @param settled what needs not be asked, by index; null = it does
  * @throws TeacherRejected, TeacherUnavailable, BudgetExceeded, failures of the store; the cancellation
  */
 export async function askAll<Request extends ApiRequest, Row>(
   stage: Stage<Request, Row>,
   requests: readonly Request[],
-  known: readonly (StoredResponse | null)[],
+  settled: readonly (Answered<Row> | null)[],
   { concurrency, maxRetries, advance }: Limits,
 ): Promise<Answered<Row>[]> {
   const { connection, signal } = stage.line;
@@ -80,8 +79,7 @@ export async function askAll<Request extends ApiRequest, Row>(
 
   const answered = await Promise.all(
     requests.map(async (request, index) => {
-      const stored = known[index] ?? null;
-      const one = stored === null ? await untilAnswered(request) : reuse(stage, request, stored);
+      const one = settled[index] ?? (await untilAnswered(request));
       if (one !== null) advance();
       return one;
     }),

@@ -5,10 +5,12 @@ import type { BudgetNews, BudgetRoom } from '../../domain/budget.ts';
 import { costUsd } from '../../domain/prices.ts';
 import type { TokenPrice } from '../../domain/prices.ts';
 import type { Store } from '../store/store.ts';
+import { reuse } from './answer.ts';
 import type { Answered, Reading, Stage } from './answer.ts';
 import { askAll } from './ask-all.ts';
 import { atTheCap, openBooks } from './books.ts';
 import type { Books } from './books.ts';
+import type { Collected } from './batches/collected.ts';
 import type { TeacherConnection } from './connect.ts';
 import { openJournal } from './journal.ts';
 import { findKnown } from './known-responses.ts';
@@ -43,6 +45,10 @@ export type StageInput<Request, Row> = {
   costOf: (paidUsd: number) => BudgetNews['cost'];
   /** What a watcher sees. */
   label: string;
+  /** What batches of the stage came to. */
+  collected?: Collected;
+  /** How a request ends that has no answer and is not to be asked; null = it is asked. */
+  settle?: (request: Request) => Answered<Row> | null;
 };
 
 /**
@@ -75,9 +81,8 @@ export async function askStage<Request extends ApiRequest, Row>(
   const progress = trackProgress(requests.length, input.label, () => books?.money() ?? {});
   let finished = false;
   try {
-    const known = await findKnown(store, requests, stored);
-    // What this stage paid before it was lost counts against the cap like what it pays now.
-    const answeredUsd = known.reduce((sum, found) => sum + (found?.paidBy === payer ? found.costUsd : 0), 0);
+    const { collected } = input;
+    const { responses: known, paidUsd: answeredUsd } = await findKnown(store, requests, { stored, collected, payer });
     const room = input.budget ?? { capUsd: recipe.budget.capUsd, spentUsd: 0 };
     const before = { answeredUsd, unansweredUsd: input.unansweredUsd };
     const { ledger, unanswered, paidUsd } = (books = openBooks(store, input.folder, room, before));
@@ -87,10 +92,15 @@ export async function askStage<Request extends ApiRequest, Row>(
     const stage: Stage<Request, Row> = {
       ...{ store, line, simulated, price, maxTokens, ledger, unanswered, journal, payer, outageMinutes, reading },
     };
+    const settled = requests.map((request, index) => {
+      const response = known[index];
+      return response ? reuse(stage, request, response) : (input.settle?.(request) ?? null);
+    });
     const limits = { concurrency, maxRetries, advance: progress.advance };
-    const answered = await askAll(stage, requests, known, limits).catch((error: unknown) => {
+    const answered = await askAll(stage, requests, settled, limits).catch((error: unknown) => {
       const callsLeft = requests.length - progress.done();
-      throw atTheCap(error, input.costOf(paidUsd()), dearestUsd(requests, maxTokens, price), callsLeft);
+      const nextUsd = dearestUsd(requests, maxTokens, price);
+      throw atTheCap(error, { cost: input.costOf(paidUsd()), nextUsd, restUsd: nextUsd * callsLeft });
     });
     finished = true;
     return { answered, paidUsd: paidUsd() };
@@ -104,4 +114,4 @@ export async function askStage<Request extends ApiRequest, Row>(
 
 /** The most that any of the calls can cost. */
 const dearestUsd = (requests: readonly ApiRequest[], output: number, price: TokenPrice): number =>
-  costUsd({ input: Math.max(0, ...requests.map(({ mostInputTokens }) => mostInputTokens)), output }, price);
+  costUsd({ input: requests.reduce((most, { mostInputTokens }) => Math.max(most, mostInputTokens), 0), output }, price);

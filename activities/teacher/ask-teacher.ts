@@ -1,67 +1,62 @@
-import { Context } from '@temporalio/activity';
-import { teacherPrice } from '../../config/check-recipe.ts';
-import type { Surroundings } from '../../config/environment.ts';
 import { responseReport } from '../../domain/filtering.ts';
-import { priceOf } from '../../domain/prices.ts';
-import type { Draft, Question } from '../../domain/records.ts';
-import type { ApiActivities, Scope } from '../contract.ts';
-import { failure } from '../failure.ts';
-import type { Store } from '../store/store.ts';
+import type { Recipe } from '../../config/recipe.ts';
+import type { TeacherResponse } from '../../domain/records.ts';
+import type { ApiActivities } from '../contract.ts';
+import type { Answered } from './answer.ts';
 import { askStage } from './ask-stage.ts';
-import { unansweredBefore } from './books.ts';
-import { greetServer } from './greet-server.ts';
+import { readCollected } from './batches/collected.ts';
+import type { RowFault } from './batches/collected.ts';
 import { classified, failedResponse } from './classify.ts';
-import { connectTeacher } from './connect.ts';
-import { listStored } from './known-responses.ts';
-import type { PaceOf } from './paces.ts';
-import { teacherRequests } from './requests.ts';
+import { openStage } from './open-stage.ts';
+import type { TeacherDeps } from './open-stage.ts';
+import type { TeacherRequest } from './requests.ts';
 import { namesOf } from './simulated.ts';
-
-/** Needs nothing but the artefacts and the teacher's address and key. */
-export type TeacherDeps = { store: Store; openai: Surroundings['openai']; paceOf: PaceOf };
-
-const folderOf = ({ run, phase, attempt }: Scope): string => `runs/${run}/${phase}-${attempt}`;
 
 /**
  * Asks the teacher every question `attempts` times. A response is stored under the digest of its request before it is
  * used, so whoever asks again (a retry, another run) pays only for what is missing; at most the calls in flight at a
- * kill are paid twice.
+ * kill are paid twice. After batches, what these answered or can never answer is taken as it is.
  *
  * @throws TeacherRejected (key, model, quota), BudgetExceeded: permanent; TeacherUnavailable: retryable, answers kept
  */
 export const createAskTeacher =
-  ({ store, openai, paceOf }: TeacherDeps): ApiActivities['askTeacher'] =>
-  async ({ scope, budget, recipe, questions: questionsRef, drafts: draftsRef, attempts }) => {
-    const signal = Context.current().cancellationSignal;
+  (deps: TeacherDeps): ApiActivities['askTeacher'] =>
+  async (input) => {
+    const { store, paceOf } = deps;
+    const { recipe, budget } = input;
     const { teacher } = recipe;
-    const connection = connectTeacher(openai, teacher);
-    const folder = folderOf(scope);
-    const [{ questions, simulated }, drafts, stored, unansweredUsd] = await Promise.all([
-      store.rows<Question>(questionsRef).then(async (rows) => ({
-        questions: rows,
-        simulated: await greetServer(connection, rows, signal),
-      })),
-      store.rows<Draft>(draftsRef),
-      listStored(store, questionsRef.rows * attempts),
-      unansweredBefore(store, folder),
-    ]);
-    const price = priceOf(teacher.model, simulated ? 'free' : teacherPrice(teacher));
-    if (price === null) throw failure('InvalidRecipe', `teacher.price: no price is known for ${teacher.model}`);
+    const opened = await openStage(deps, input);
+    const collected = await readCollected(store, input.batches ?? []);
     const { answered, paidUsd } = await askStage(store, paceOf, {
-      requests: teacherRequests(recipe, questions, drafts, attempts, { simulated, official: connection.official }),
+      ...{ ...opened, collected, recipe, settings: teacher, budget },
       reading: { answered: classified, failed: failedResponse },
-      payer: `${scope.run}/${scope.phase}-${scope.attempt}`,
+      settle: (request) => afterBatches(request, collected.faults, input.batches && teacher),
       label: 'teacher responses',
       costOf: (teacherUsd) => ({ teacherUsd }),
-      ...{ folder, recipe, settings: teacher, connection, simulated, price, stored, budget, unansweredUsd },
     });
     const rows = answered.map(({ response }) => response);
     return {
-      responses: await store.putRows(`${folder}/responses.jsonl`, rows),
+      responses: await store.putRows(`${opened.folder}/responses.jsonl`, rows),
       report: responseReport(rows),
       costUsd: paidUsd,
       calls: rows.filter((row) => !row.reused && row.class !== 'failed').length,
       reused: rows.filter((row) => row.reused).length,
-      teacher: namesOf(answered, teacher.model, simulated),
+      teacher: namesOf(answered, teacher.model, opened.simulated),
     };
   };
+
+/**
+ * How a request that batches did not answer ends; null = it is asked live.
+ *
+ * @param teacher undefined when there were no batches
+ */
+function afterBatches(
+  request: TeacherRequest,
+  faults: ReadonlyMap<string, RowFault>,
+  teacher: Recipe['teacher'] | undefined,
+): Answered<TeacherResponse> | null {
+  const fault = faults.get(request.digest);
+  if (teacher === undefined || (teacher.batch.thenLive && fault?.again !== false)) return null;
+  const { message, problem } = fault ?? { message: 'no batch answered it', problem: 'server-error' };
+  return { response: failedResponse(request, message, problem), model: null };
+}

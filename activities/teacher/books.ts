@@ -59,8 +59,7 @@ export function openBooks(
 }
 
 /** An end at the cap, with what the budget gate shows; every other error as it is. */
-export function atTheCap(error: unknown, cost: BudgetNews['cost'], dearestUsd: number, callsLeft: number): unknown {
-  if (failureType(error) !== 'BudgetExceeded' || !(error instanceof Error)) return error;
-  const news: BudgetNews = { cost, nextUsd: dearestUsd, restUsd: dearestUsd * callsLeft };
-  return failure('BudgetExceeded', error.message, { details: [{ budget: news }] });
-}
+export const atTheCap = (error: unknown, news: BudgetNews): unknown =>
+  failureType(error) === 'BudgetExceeded' && error instanceof Error
+    ? failure('BudgetExceeded', error.message, { details: [{ budget: news }] })
+    : error;

@@ -101,3 +101,15 @@ export async function hasModel(
     throw error;
   }
 }
+
+/** Whether the server has a Batch API. */
+export async function hasBatches({ client }: TeacherConnection): Promise<boolean> {
+  try {
+    await client.batches.list({ limit: 1 });
+    return true;
+  } catch (error) {
+    if (error instanceof OpenAI.NotFoundError || (error instanceof OpenAI.APIError && error.status === 405))
+      return false;
+    throw error;
+  }
+}

@@ -1,5 +1,6 @@
 import { inParallel } from '../store/parallel.ts';
 import type { Store } from '../store/store.ts';
+import type { Collected } from './batches/collected.ts';
 import type { ApiRequest } from './requests.ts';
 import { findResponse, responseFolder } from './response-store.ts';
 import type { StoredResponse } from './response-store.ts';
@@ -26,12 +27,28 @@ export async function listStored(store: Store, requests: number): Promise<Stored
   return new Set(keys.map((key) => key.slice(responseFolder.length, -'.json'.length)));
 }
 
-/** The stored responses of requests, by index; null where there is none. */
-export const findKnown = (
+/** Answers that need not be paid, by index of the request (null = none), and what the stage itself has paid so far. */
+export type Known = { responses: (StoredResponse | null)[]; paidUsd: number };
+
+/**
+ * Looks up what is answered already.
+ *
+ * @param collected what the stage's own batches brought: it is not looked up again
+ * @param payer scope of the stage, as in {@link StoredResponse}
+ */
+export async function findKnown(
   store: Store,
   requests: readonly ApiRequest[],
-  stored: StoredDigests,
-): Promise<(StoredResponse | null)[]> =>
-  inParallel(requests, lookUps, ({ digest }) =>
-    stored === null || stored.has(digest) ? findResponse(store, digest) : Promise.resolve(null),
-  );
+  { stored, collected, payer }: { stored: StoredDigests; collected: Collected | undefined; payer: string },
+): Promise<Known> {
+  let paidUsd = collected?.paidUsd ?? 0;
+  const responses = await inParallel(requests, lookUps, async ({ digest }) => {
+    const own = collected?.responses.get(digest);
+    if (own !== undefined) return own;
+    const found = stored === null || stored.has(digest) ? await findResponse(store, digest) : null;
+    // What this stage paid before it was lost counts against the cap like what it pays now.
+    if (found?.paidBy === payer) paidUsd += found.costUsd;
+    return found;
+  });
+  return { responses, paidUsd };
+}

@@ -8,6 +8,8 @@ import { failure } from '../failure.ts';
 export type Ledger = {
   /** Resolves when the amount fits; waits for calls in flight where they may leave room. @throws BudgetExceeded */
   reserve(worstUsd: number): Promise<void>;
+  /** Whether the amount would fit now. */
+  fits(worstUsd: number): boolean;
   settle(worstUsd: number, paidUsd: number): void;
   readonly spentUsd: number;
   /** Of the calls in flight. */
@@ -36,6 +38,7 @@ export function createLedger(capUsd: number, spentUsd: number): Ledger {
       reserved += worstUsd;
       inFlight += 1;
     },
+    fits,
     settle(worstUsd, paidUsd) {
       reserved -= worstUsd;
       inFlight -= 1;

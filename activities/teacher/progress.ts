@@ -8,8 +8,8 @@ const beatMs = 500;
 export function trackProgress(
   total: number,
   label: string,
-  money: () => Pick<TrainerProgress, 'spentUsd' | 'unansweredUsd'>,
-): { advance: () => void; done: () => number; end: () => void } {
+  money: () => Pick<TrainerProgress, 'spentUsd' | 'unansweredUsd'> = () => ({}),
+): { advance: (rows?: number) => void; done: () => number; end: () => void } {
   const context = Context.current();
   const startedAt = Date.now();
   let done = 0;
@@ -22,8 +22,8 @@ export function trackProgress(
   const timer = setInterval(beat, beatMs);
   return {
     done: () => done,
-    advance: () => {
-      done += 1;
+    advance: (rows = 1) => {
+      done += rows;
     },
     end: () => {
       clearInterval(timer);

@@ -13,7 +13,7 @@ export type ApiRequest = {
   /** Key of its stored response: sha256 over model, messages, parameters and attempt. */
   digest: string;
   body: OpenAI.ChatCompletionCreateParamsNonStreaming;
-  /** No tokeniser makes more tokens than there are bytes; with this no reservation is too small. */
+  /** With this no reservation is too small. */
   mostInputTokens: number;
   /** As a provider estimates it against its limit of tokens per minute: what goes in, and the limit of what comes out. */
   usualTokens: number;
@@ -27,16 +27,18 @@ const messageOverhead = 8;
 /** Of English text, about. */
 const bytesPerToken = 4;
 
+/** No tokeniser makes more tokens than there are bytes. */
+export const mostTokensOf = (messages: readonly string[]): number =>
+  messages.reduce((sum, message) => sum + Buffer.byteLength(message) + messageOverhead, 0);
+
 /** What a request of these messages may use of a budget and of a limit per minute. */
 export function tokenBounds(
   messages: readonly string[],
   maxTokens: number,
 ): Pick<ApiRequest, 'mostInputTokens' | 'usualTokens'> {
-  const bytes = messages.reduce((sum, message) => sum + Buffer.byteLength(message), 0);
-  return {
-    mostInputTokens: bytes + messages.length * messageOverhead,
-    usualTokens: Math.ceil(bytes / bytesPerToken) + messageOverhead + maxTokens,
-  };
+  const mostInputTokens = mostTokensOf(messages);
+  const bytes = mostInputTokens - messages.length * messageOverhead;
+  return { mostInputTokens, usualTokens: Math.ceil(bytes / bytesPerToken) + messageOverhead + maxTokens };
 }
 
 /**

@@ -1,4 +1,3 @@
-import type OpenAI from 'openai';
 import { z } from 'zod';
 import { canonicalJson } from '../../domain/canonical.ts';
 import { costUsd } from '../../domain/prices.ts';
@@ -50,7 +49,7 @@ export type ReadCompletion =
  * @param most tokens that were reserved for the call
  */
 export function readCompletion(
-  raw: OpenAI.ChatCompletion,
+  raw: unknown,
   price: TokenPrice,
   most: { input: number; output: number },
 ): ReadCompletion {

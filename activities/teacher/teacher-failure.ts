@@ -85,10 +85,15 @@ export function faultOf(
     headers: Headers | undefined;
   };
   if (status === undefined) return { ...passing, reason: 'connection', message };
-  const rejection = rejections[code ?? ''] ?? rejectedStatus[status];
+  return faultOfStatus(status, code ?? '', message, headers);
+}
+
+/** Sorts what a server answers instead of a completion, by HTTP status and code. */
+export function faultOfStatus(status: number, code: string, message: string, headers?: Headers): CallFault {
+  const rejection = rejections[code] ?? rejectedStatus[status];
   if (rejection !== undefined) return { kind: 'rejected', reason: rejection, message };
   if (status !== 408 && status !== 409 && status !== 429 && status < 500) {
-    return { kind: 'row', reason: rowProblem(code ?? '', message), message };
+    return { kind: 'row', reason: rowProblem(code, message), message };
   }
   return {
     kind: 'transient',

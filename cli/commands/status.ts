@@ -32,7 +32,8 @@ export const addStatus: AddCommand = (program, context, exit) => {
           return;
         }
         const snapshot = await programmes.snapshot(run);
-        if (options.json) printJson(context, { ...snapshot.state, ledger: ledgerNow(snapshot) });
+        if (options.json)
+          printJson(context, { ...snapshot.state, ledger: ledgerNow(snapshot), batches: snapshot.batches });
         else printLines(context, liveView(snapshot, paint));
       });
       exit(exitCodes.ok);

@@ -3,6 +3,7 @@ import type { Client } from '@temporalio/client';
 import type { TrainerProgress } from '../../activities/contract.ts';
 import type { TrainingLedger } from '../../domain/ledger.ts';
 import type { ProgrammeState } from '../../domain/programme.ts';
+import type { BatchWait } from '../../domain/teacher-batches.ts';
 import type { GatesView } from '../../workflows/messages.ts';
 
 /** An activity that is under way or waits to be tried again. `failure` is why its last try ended. */
@@ -22,6 +23,8 @@ export type Snapshot = {
   /** What losses cost the phases that are not over yet, as far as these can tell. */
   inFlight: TrainingLedger[];
   closed: string | null;
+  /** The teacher's batches that are waited for; absent = none. */
+  batches?: BatchWait;
   at: string;
 };
 
@@ -37,6 +40,7 @@ export async function takeSnapshot(client: Client, run: string): Promise<Snapsho
   const ofChildren = await Promise.all(children.map((child) => childNow(client, child)));
   const own = (described.raw.pendingActivities ?? []).map(activityNow);
   const status = described.status.name;
+  const batches = status === 'RUNNING' ? await batchesNow(client, state, children) : undefined;
   return {
     state,
     gates: { open: gates.open, waitingSince: gates.waitingSince },
@@ -44,8 +48,25 @@ export async function takeSnapshot(client: Client, run: string): Promise<Snapsho
     // The arms of an ablation are trained by the run itself.
     inFlight: [...own.map(({ progress }) => progress), ...ofChildren].flatMap((each) => each?.ledger ?? []),
     closed: status === 'RUNNING' ? null : status.toLowerCase(),
+    ...(batches && { batches }),
     at: new Date().toISOString(),
   };
+}
+
+/** Asked of whoever asks the teacher now; a workflow that has sent no batch yet has no such query. */
+async function batchesNow(
+  client: Client,
+  { run, stage, recipe }: ProgrammeState,
+  children: readonly string[],
+): Promise<BatchWait | undefined> {
+  if ((recipe as { teacher?: { mode?: string } } | null)?.teacher?.mode !== 'batch') return undefined;
+  const asking = stage === 'teacher' ? run : stage === 'phaseB' ? children[0] : undefined;
+  if (asking === undefined) return undefined;
+  const wait = await client.workflow
+    .getHandle(asking)
+    .query<BatchWait>('batches')
+    .catch(() => undefined);
+  return wait && wait.batches.length > 0 ? wait : undefined;
 }
 
 type ChildNow = { activities: ActivityNow[]; ledger: TrainingLedger | null };

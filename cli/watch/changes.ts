@@ -2,8 +2,10 @@ import { warningLines } from '../../activities/reports/budget-words.ts';
 import { count } from '../../activities/reports/quantities.ts';
 import { share } from '../../domain/figures.ts';
 import { oneLine } from '../../activities/reports/visible-text.ts';
+import type { BatchWait } from '../../domain/teacher-batches.ts';
 import type { ActivityNow, Snapshot } from '../temporal/snapshot.ts';
 import { activityName, progressWords, retryWords } from './activity-words.ts';
+import { batchList, batchProgress, batchWords } from './batch-words.ts';
 import { accuracyWords, attemptName, decisionWords } from './state-words.ts';
 
 /** One thing that changed between two looks; `kind` is for `--json`, `text` for people. */
@@ -22,6 +24,7 @@ export function changesBetween(before: Snapshot | null, now: Snapshot): Change[]
   const { state } = now;
   if (before?.state.stage !== state.stage) changes.push({ kind: 'stage', text: `stage: ${state.stage}` });
   for (const activity of now.activities) changes.push(...activityChanges(find(before, activity), activity));
+  changes.push(...batchChanges(before, now));
   const known = new Set(before?.state.phases.map(attemptName));
   for (const attempt of state.phases) {
     if (known.has(attemptName(attempt))) continue;
@@ -78,6 +81,19 @@ function activityChanges(old: ActivityNow | undefined, now: ActivityNow): Change
   if (tenthOf(now) > tenthOf(old))
     changes.push({ kind: 'progress', text: `${name}: ${progressWords(now)}`, detail: now.progress });
   return changes;
+}
+
+/** Batches of a new round with their ids, and each tenth of what is in them. */
+function batchChanges(before: Snapshot | null, { batches }: Snapshot): Change[] {
+  if (!batches) return [];
+  const old = before?.batches?.round === batches.round ? before.batches : undefined;
+  const tenth = (wait: BatchWait): number => {
+    const { done, total } = batchProgress(wait);
+    return Math.floor((done / total) * tenths);
+  };
+  if (old && tenth(old) >= tenth(batches)) return [];
+  const text = `waiting for the teacher: ${batchWords(batches)}${old ? '' : `: ${batchList(batches).join(', ')}`}`;
+  return [{ kind: 'progress', text, detail: batches }];
 }
 
 /** −1 without progress. */

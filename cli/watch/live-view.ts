@@ -9,6 +9,7 @@ import { ledgerNow } from './ledger-now.ts';
 import { share } from '../../domain/figures.ts';
 import { armLines } from '../ablation-text.ts';
 import { activityName, bar, progressWords, retryWords } from './activity-words.ts';
+import { batchList, batchProgress, batchWords } from './batch-words.ts';
 import { accuracyWords, attemptName, decisionOf, decisionWords, isOver, spentWords } from './state-words.ts';
 
 const stageNames = {
@@ -89,7 +90,15 @@ function lossLines(snapshot: Snapshot, paint: Paint): string[] {
 
 const named = (name: string) => name.padEnd(14);
 
-function activityLines(title: string, { activities }: Snapshot, paint: Paint): string[] {
+function activityLines(title: string, { activities, batches }: Snapshot, paint: Paint): string[] {
+  if (batches && activities.length === 0) {
+    const { done, total } = batchProgress(batches);
+    const meter = paint.accent(bar(done / total, 16));
+    return [
+      `${paint.accent('▶')} ${named(title)} waiting for the teacher ${meter} ${batchWords(batches)}`,
+      ...batchList(batches).map((line) => paint.soft(`  ${named('')} ${line}`)),
+    ];
+  }
   if (activities.length === 0) return [`${paint.accent('▶')} ${named(title)}`];
   return activities.map((activity) => {
     const { progress } = activity;

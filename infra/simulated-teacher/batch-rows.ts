@@ -8,7 +8,7 @@ import { uniform } from './teaching.ts';
 
 /** One line of a batch's input file. */
 const InputRow = z.object({
-  custom_id: z.string().min(1),
+  custom_id: z.string().min(1).max(64),
   method: z.literal('POST'),
   url: z.string(),
   body: ChatRequest,
@@ -16,7 +16,7 @@ const InputRow = z.object({
 export type InputRow = z.infer<typeof InputRow>;
 
 /** What is wrong with an input file, as the batch's `errors` say it. */
-export type InputError = { code: string; message: string; param: string | null; line: number };
+export type InputError = { code: string; message: string; param: string | null; line: number | null };
 
 /** OpenAI's limit of one batch. */
 const mostRows = 50_000;
@@ -65,6 +65,16 @@ const notDoneWords: Record<NotDone, string> = {
   batch_cancelled: 'This request could not be executed before the batch was cancelled.',
 };
 
+const failed = { status: 500, message: 'The server had an error.', code: null };
+const filtered = { status: 400, message: 'The content filter refused this.', code: 'content_filter' };
+const noFacts = 'The simulated teacher has no facts about this question.';
+
+/** Whether a row fails: this time, by batch and request, or always, by request. */
+function faultOf(id: string, digest: string, { batchFaults: { row = 0, filtered: never = 0 } }: ServerSettings) {
+  if (uniform(`filtered:${digest}`) < never) return filtered;
+  return uniform(`${id}:${digest}`) < row ? failed : null;
+}
+
 /** Answers the first `done` rows and says of the others why they were not. Rows fail by a hash of what they ask. */
 export function answerRows(
   id: string,
@@ -78,15 +88,15 @@ export function answerRows(
     const line = (response: object | null, error: object | null): string =>
       JSON.stringify({ id: `batch_req_${id}_${index}`, custom_id, response, error });
     const digest = requestDigest(body);
-    const failing = uniform(`${id}:${digest}`) < (settings.batchFaults.row ?? 0);
+    const wrong = faultOf(id, digest, settings);
     const completion =
-      index >= done || failing
+      index >= done || wrong !== null
         ? null
         : complete(body, digest, known, { refuse: false, truncate: false, generic: settings.generic });
     if (index >= done) files.error.push(line(null, { code: notDone, message: notDoneWords[notDone] }));
     else if (completion === null) {
-      const message = failing ? 'The server had an error.' : 'The simulated teacher has no facts about this question.';
-      files.error.push(line({ status_code: 500, request_id: digest, body: errorBody(message) }, null));
+      const { status, message, code } = wrong ?? { ...failed, message: noFacts };
+      files.error.push(line({ status_code: status, request_id: digest, body: errorBody(message, code) }, null));
     } else {
       counters.came(digest);
       counters.answered(digest);

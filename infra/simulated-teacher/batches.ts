@@ -1,10 +1,12 @@
 import type { IncomingMessage, ServerResponse } from 'node:http';
+import { setTimeout as delay } from 'node:timers/promises';
 import { z } from 'zod';
 import { answerRows, readInput } from './batch-rows.ts';
 import type { InputError, InputRow, NotDone } from './batch-rows.ts';
 import type { Teaching } from './chat.ts';
 import type { Files } from './files.ts';
 import { readJson, send, sendError } from './http.ts';
+import type { BatchFaultKind } from './settings.ts';
 import { uniform } from './teaching.ts';
 
 const CreateBatch = z.object({
@@ -35,10 +37,20 @@ type Batch = {
   counts: { total: number; completed: number; failed: number };
 };
 
+const refusals: Record<'full' | 'invalid', InputError> = {
+  full: {
+    code: 'token_limit_exceeded',
+    message: 'Enqueued token limit reached. Please try again once some in_progress batches have been completed.',
+    param: null,
+    line: null,
+  },
+  invalid: { code: 'invalid_request', message: 'Told to refuse this batch.', param: null, line: 1 },
+};
+
 /** `/v1/batches`, in the shapes of the OpenAI Batch API. Nothing runs: what a batch has come to is worked out when asked. */
 export function createBatches(files: Files, teaching: Teaching, now = () => Date.now()) {
   const batches = new Map<string, Batch>();
-  const { batchMs, batchFaults } = teaching.settings;
+  const { batchMs, batchFaults, batchAnswerMs, batchCancelMs } = teaching.settings;
 
   async function create(request: IncomingMessage, response: ServerResponse): Promise<void> {
     const parsed = CreateBatch.safeParse(await readJson(request));
@@ -50,11 +62,13 @@ export function createBatches(files: Files, teaching: Teaching, now = () => Date
     }
     const id = `batch_simulated_${batches.size + 1}`;
     const { rows, errors } = readInput(text, parsed.data.endpoint);
-    const expires = uniform(`expired:${id}`) < (batchFaults.expired ?? 0);
+    const drawn = (kind: BatchFaultKind): boolean => uniform(`${kind}:${id}`) < (batchFaults[kind] ?? 0);
+    for (const kind of ['full', 'invalid'] as const) if (drawn(kind)) errors.push(refusals[kind]);
     const counts = { total: rows.length, completed: 0, failed: 0 };
-    const more = { createdAt: now(), expires, cancelledAt: null, ended: null, counts };
+    const more = { createdAt: now(), expires: drawn('expired'), cancelledAt: null, ended: null, counts };
     const batch: Batch = { id, asked: parsed.data, rows, errors, ...more };
     batches.set(id, batch);
+    if (batchAnswerMs > 0) await delay(batchAnswerMs);
     send(response, 200, described(batch));
   }
 
@@ -68,8 +82,9 @@ export function createBatches(files: Files, teaching: Teaching, now = () => Date
     const most = Math.floor(batch.rows.length * (batch.expires ? 0.5 : 1));
     const done = Math.min(most, Math.floor(batch.rows.length * share));
     if (batch.ended !== null || batch.errors.length > 0) return batch;
-    if (batch.cancelledAt !== null) endAs(batch, 'cancelled', done);
-    else if (share === 1) endAs(batch, batch.expires ? 'expired' : 'completed', done);
+    if (batch.cancelledAt !== null) {
+      if (now() - batch.cancelledAt >= batchCancelMs) endAs(batch, 'cancelled', done);
+    } else if (share === 1) endAs(batch, batch.expires ? 'expired' : 'completed', done);
     else batch.counts = { ...batch.counts, completed: done };
     return batch;
   }
@@ -82,8 +97,8 @@ export function createBatches(files: Files, teaching: Teaching, now = () => Date
         return true;
       }
       if (route === 'GET /v1/batches') {
-        const data = [...batches.values()].reverse().map((batch) => described(settle(batch)));
-        send(response, 200, { object: 'list', data, has_more: false });
+        const page = pageOf([...batches.values()].reverse(), request);
+        send(response, 200, { ...page, data: page.data.map((batch) => described(settle(batch))) });
         return true;
       }
       const [, method, id, action] = /^(GET|POST) \/v1\/batches\/([^/]+)(\/cancel)?$/.exec(route) ?? [];
@@ -92,12 +107,20 @@ export function createBatches(files: Files, teaching: Teaching, now = () => Date
       if (batch === undefined) sendError(response, 404, `no batch ${id}`);
       else {
         // What ended before cannot be cancelled any more.
-        if (action !== undefined && settle(batch).ended === null) batch.cancelledAt = now();
+        if (action !== undefined && settle(batch).ended === null) batch.cancelledAt ??= now();
         send(response, 200, described(settle(batch)));
       }
       return true;
     },
   };
+}
+
+/** What a request asks of a list: `limit` of them, from behind the one with the id `after`. */
+function pageOf(all: Batch[], request: IncomingMessage) {
+  const asked = new URL(request.url ?? '', 'http://simulated').searchParams;
+  const start = all.findIndex(({ id }) => id === asked.get('after')) + 1;
+  const end = start + Number(asked.get('limit') ?? 20);
+  return { object: 'list', data: all.slice(start, end), has_more: end < all.length };
 }
 
 /** Answers what was done, says of the rest why not, and forgets the input. */
@@ -127,7 +150,7 @@ function described({ id, asked, errors, createdAt, ended, counts, cancelledAt }:
     ...asked,
     metadata: asked.metadata ?? null,
     errors: failed ? { object: 'list', data: errors } : null,
-    status: failed ? 'failed' : (ended?.status ?? 'in_progress'),
+    status: failed ? 'failed' : (ended?.status ?? (cancelledAt === null ? 'in_progress' : 'cancelling')),
     output_file_id: ended?.output ?? null,
     error_file_id: ended?.error ?? null,
     created_at: seconds(createdAt),

@@ -2,8 +2,11 @@
 export const faultKinds = ['429', '500', 'drop', 'malformed', 'refusal', 'slow', 'truncation'] as const;
 export type FaultKind = (typeof faultKinds)[number];
 
-/** Ways in which its batches go wrong: share of their rows that fail, share of the batches that expire with part done. */
-export const batchFaultKinds = ['row', 'expired'] as const;
+/**
+ * Ways in which its batches go wrong. Shares of their rows: `row` = fails this time, `filtered` = always. Shares of the
+ * batches: `expired` with half of it done, `full` = refused because too much is waiting, `invalid` = refused for good.
+ */
+export const batchFaultKinds = ['row', 'filtered', 'expired', 'full', 'invalid'] as const;
 export type BatchFaultKind = (typeof batchFaultKinds)[number];
 
 /** Settings of the simulated teacher; all from its environment. */
@@ -27,6 +30,10 @@ export type TeacherSettings = {
   /** From the creation of a batch to its end. */
   batchMs: number;
   batchFaults: Partial<Record<BatchFaultKind, number>>;
+  /** From the creation of a batch to the answer that it is there. */
+  batchAnswerMs: number;
+  /** How long a cancelled batch is still being cancelled. */
+  batchCancelMs: number;
 };
 
 /** What the server itself needs; the rest is for who listens. */
@@ -67,7 +74,8 @@ function shares<Kind extends string>(
 /**
  * `RATCHET_TEACHER_PORT` (7080; 0 = any), `RATCHET_TEACHER_HOST` (127.0.0.1) and, each beginning with
  * `RATCHET_SIMULATED_TEACHER_`: `KEY`, `LATENCY_MS`, `LATENCY_SPREAD`, `RPM`, `TPM`, `SLOW_MS` (2000), `GENERIC` (`true`),
- * `FAULTS` (`429:0.05,500:0.05,drop:0.02`), `BATCH_MS`, `BATCH_FAULTS` (`row:0.02,expired:1`).
+ * `FAULTS` (`429:0.05,500:0.05,drop:0.02`), `BATCH_MS`, `BATCH_FAULTS` (`row:0.02,expired:1`), `BATCH_ANSWER_MS`,
+ * `BATCH_CANCEL_MS`.
  *
  * @throws Error naming the variable and the fix
  */
@@ -86,5 +94,7 @@ export function readTeacherSettings(env: Variables): TeacherSettings {
     faults: shares(env, `${prefix}_FAULTS`, faultKinds),
     batchMs: number(env, `${prefix}_BATCH_MS`, 0),
     batchFaults: shares(env, `${prefix}_BATCH_FAULTS`, batchFaultKinds),
+    batchAnswerMs: number(env, `${prefix}_BATCH_ANSWER_MS`, 0),
+    batchCancelMs: number(env, `${prefix}_BATCH_CANCEL_MS`, 0),
   };
 }

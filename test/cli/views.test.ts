@@ -29,6 +29,37 @@ describe('live view', () => {
     ]);
   });
 
+  it('shows the batches of the teacher that are waited for, and tells each tenth of them', () => {
+    const before = training(0);
+    before.state = { ...before.state, stage: 'teacher', teacher: null };
+    const waiting = (done: number): Snapshot => ({
+      ...before,
+      activities: [],
+      batches: {
+        round: 2,
+        batches: [
+          { id: 'batch_a', status: 'completed', done: 2500, total: 2500 },
+          { id: 'batch_b', status: 'in_progress', done, total: 7500 },
+        ],
+        nextLookAt: '2026-03-02T16:40:00.000Z',
+      },
+    });
+    const words = 'waiting for the teacher';
+    expect(liveView(waiting(700), plain).slice(3, 6)).toEqual([
+      `▶ Teacher        ${words} █████░░░░░░░░░░░ 3,200/10,000 in 2 batches, round 2 · next look 16:40 UTC`,
+      '                 batch_a completed 2,500/2,500',
+      '                 batch_b in_progress 700/7,500',
+    ]);
+    const told = (from: Snapshot, to: Snapshot) => changesBetween(from, to).map(({ text }) => text);
+    expect(told(before, waiting(700))).toEqual([
+      `${words}: 3,200/10,000 in 2 batches, round 2 · next look 16:40 UTC: batch_a completed 2,500/2,500, batch_b in_progress 700/7,500`,
+    ]);
+    expect(told(waiting(700), waiting(1400))).toEqual([]);
+    expect(told(waiting(700), waiting(1600))).toEqual([
+      `${words}: 4,100/10,000 in 2 batches, round 2 · next look 16:40 UTC`,
+    ]);
+  });
+
   it('shows a waiting gate, and a lost worker', () => {
     expect(liveView(atGateB(), plain).join('\n')).toMatch(
       /Gate B waits for a decision since 12:00 UTC; recommended: fix/,

@@ -52,6 +52,12 @@ describe('estimateCost', () => {
       gpuHours: 2 + 2 + 3 * 3,
     });
   });
+  it('batches cost half', () => {
+    const batch = { ...recipe, teacher: { ...recipe.teacher, mode: 'batch' } } as const;
+    const { teacherUsd } = estimateCost(recipe, { countTokens });
+    expect(estimateCost(batch, { countTokens }).teacherUsd).toBeCloseTo(teacherUsd / 2, 12);
+    expect(estimateCost(batch, { countTokens, simulated: true }).teacherUsd).toBe(0);
+  });
   it('takes measured hours and a free simulated teacher', () => {
     expect(estimateCost(recipe, { countTokens, gpuHours: 0.1, simulated: true })).toMatchObject({
       teacherUsd: 0,
@@ -59,11 +65,6 @@ describe('estimateCost', () => {
       gpuHours: 0.1,
       totalUsd: 0.05,
     });
-  });
-  it('counts batches at their price', () => {
-    const plain = estimateCost(recipe, { countTokens });
-    const batched = estimateCost(recipe, { countTokens, batch: true });
-    expect(batched.teacherUsd).toBeCloseTo(plain.teacherUsd / 2, 12);
   });
   it('does not count tokens that cost nothing', () => {
     const never = () => expect.unreachable('tokens were counted');

@@ -1,6 +1,8 @@
 import { join } from 'node:path';
 import { Client, Connection } from '@temporalio/client';
+import type { WorkflowHandle } from '@temporalio/client';
 import { DefaultLogger, NativeConnection, Runtime, Worker } from '@temporalio/worker';
+import type { AskInput, Asked } from '../../activities/contract.ts';
 import { createS3Client } from '../../activities/store/client.ts';
 import { createStore } from '../../activities/store/store.ts';
 import { readEnvironment } from '../../config/environment.ts';
@@ -10,7 +12,6 @@ import { liveRecord } from '../../infra/embedded/records.ts';
 import { judgeInput } from '../teacher/judge-stage.ts';
 import type { JudgeInput, Judged } from '../teacher/judge-stage.ts';
 import { askInput } from '../teacher/stage.ts';
-import type { AskInput, Asked } from '../teacher/stage.ts';
 import { ownStack } from './own-stack.ts';
 
 /** Temporal, S3 and the api worker as processes, as production has them, and a workflow of one teacher stage. */
@@ -19,6 +20,8 @@ export type TeacherStack = {
   client: Client;
   /** Writes the artefacts of a stage. */
   prepare(run: string, questions: Question[], recipe: Record<string, unknown>): Promise<AskInput>;
+  /** Starts the workflow of a stage; its id is the run's name. */
+  start(input: AskInput): Promise<WorkflowHandle<(input: AskInput) => Promise<Asked>>>;
   /** @returns seconds from the start of the workflow to its result */
   run(input: AskInput): Promise<{ asked: Asked; seconds: number }>;
   /** Writes the artefacts of a stage of the judge. */
@@ -55,14 +58,16 @@ export async function startTeacherStack(
   const worker = await Worker.create({ connection, taskQueue: 'test', workflowsPath });
   const polling = worker.run();
   const client = new Client({ connection: await Connection.connect({ address }) });
+  const start: TeacherStack['start'] = (input) =>
+    client.workflow.start('oneAsk', { taskQueue: 'test', workflowId: input.scope.run, args: [input] });
   return {
     home,
     client,
     prepare: (run, questions, recipe) => askInput(store, recipe, { run, questions }),
+    start,
     async run(input) {
       const startedAt = performance.now();
-      const options = { taskQueue: 'test', workflowId: input.scope.run, args: [input] };
-      const asked = (await client.workflow.execute('oneAsk', options)) as Asked;
+      const asked = await (await start(input)).result();
       return { asked, seconds: (performance.now() - startedAt) / 1000 };
     },
     prepareJudge: (...input) => judgeInput(store, ...input),

@@ -1,10 +1,10 @@
+import type { AskInput } from '../../activities/contract.ts';
 import { createS3Client } from '../../activities/store/client.ts';
 import { createStore } from '../../activities/store/store.ts';
 import type { Surroundings } from '../../config/environment.ts';
 import { judgePairs } from './judge-stage.ts';
 import type { JudgeInput } from './judge-stage.ts';
 import { ask } from './stage.ts';
-import type { AskInput } from './stage.ts';
 
 /** One `askTeacher` or `judgePairs` in a process of its own, to be killed. */
 const job = JSON.parse(process.env['ASK_JOB'] ?? '') as {

@@ -173,6 +173,33 @@ describe('batches', () => {
     expect((await stats()).answered).toBe(0);
   });
 
+  it('take a while to cancel, and are listed newest first, page by page', async () => {
+    const { client } = await start({ BATCH_MS: '3600000', BATCH_CANCEL_MS: '3600000' });
+    const made: string[] = [];
+    for (let count = 0; count < 3; count += 1) made.unshift((await create(client, contents)).id);
+    expect((await client.batches.cancel(made[0] ?? '')).status).toBe('cancelling');
+    const listed: string[] = [];
+    for await (const batch of client.batches.list({ limit: 2 })) listed.push(`${batch.id} ${batch.status}`);
+    expect(listed).toEqual(made.map((id, index) => `${id} ${index === 0 ? 'cancelling' : 'in_progress'}`));
+  });
+
+  it('have rows that fail in every batch, and are refused whole on demand', async () => {
+    const { client } = await start({ BATCH_FAULTS: 'filtered:0.2' });
+    const errorsOf = async () => {
+      const { error_file_id } = await client.batches.retrieve((await create(client, contents)).id);
+      return (await rowsOf(client, error_file_id)).map((row) => `${row.custom_id} ${row.response?.status_code}`);
+    };
+    const first = await errorsOf();
+    expect(first.length).toBeGreaterThan(0);
+    expect(first.every((row) => row.endsWith(' 400'))).toBe(true);
+    expect(await errorsOf()).toEqual(first);
+    const full = (await start({ BATCH_FAULTS: 'full:1' })).client;
+    expect(await create(full, contents)).toMatchObject({
+      status: 'failed',
+      errors: { data: [{ code: 'token_limit_exceeded' }] },
+    });
+  });
+
   it('are refused whole for an input that is wrong', async () => {
     const { client } = await start();
     const row = { custom_id: 'same', method: 'POST', url: '/v1/chat/completions', body: request('a') };

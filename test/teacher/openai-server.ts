@@ -34,6 +34,8 @@ export async function startOpenAiServer(options: { key?: string; models?: string
       });
     } else if (request.url?.startsWith('/v1/models/')) {
       sendJson(response, 404, { error: { message: 'no such model', code: 'model_not_found' } });
+    } else if (request.url !== '/v1/chat/completions') {
+      sendJson(response, 404, { error: { message: `Invalid URL (${request.method} ${request.url})` } });
     } else {
       seen.chats += 1;
       seen.bodies.push(body);

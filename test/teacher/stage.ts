@@ -1,13 +1,10 @@
 import { MockActivityEnvironment } from '@temporalio/testing';
 import { DefaultLogger } from '@temporalio/worker';
 import { createApiActivities } from '../../activities/api-activities.ts';
-import type { ApiActivities } from '../../activities/contract.ts';
+import type { AskInput, Asked } from '../../activities/contract.ts';
 import type { Store } from '../../activities/store/store.ts';
 import { Recipe } from '../../config/recipe.ts';
 import type { ArtefactRef, Draft, Question } from '../../domain/records.ts';
-
-export type AskInput = Parameters<ApiActivities['askTeacher']>[0];
-export type Asked = Awaited<ReturnType<ApiActivities['askTeacher']>>;
 
 /** Questions with alternating answers. */
 export const someQuestions = (count: number): Question[] =>

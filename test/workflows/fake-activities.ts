@@ -231,7 +231,7 @@ export function fakeActivities(script: Script = {}) {
       await trained(`${input.scope.phase}${input.scope.attempt}`, input.budget)
     ),
   };
-  const api: ApiActivities = {
+  const api: Pick<ApiActivities, 'askTeacher' | 'judgePairs'> = {
     askTeacher: async (input) => (
       log('askTeacher', input),
       script.onAsk?.(input.budget),

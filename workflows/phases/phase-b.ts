@@ -1,6 +1,7 @@
-import { apiTasks, gpuTasks, orchestrator } from '../tasks.ts';
+import { gpuTasks, orchestrator } from '../tasks.ts';
 import { phasePurse } from '../purse.ts';
 import type { Purse } from '../purse.ts';
+import { askTeacher } from '../teacher-batches.ts';
 import { attemptRecipe, attemptRecord, tellLedger } from './phase.ts';
 import type { PhaseInput, PhaseResult } from './phase.ts';
 
@@ -62,13 +63,8 @@ async function askWhatIsMissing(
   const { run, recipe, data, drafts, teacher } = input;
   const redesigned = input.remedies?.templates !== undefined;
   if (attempts <= teacher.attempts && !redesigned) return { teacher, teacherUsd: 0, teacherCalls: 0 };
-  const asked = await apiTasks(recipe.reliability, purse).askTeacher({
-    scope: { run, phase: 'teacher', attempt: input.attempt },
-    recipe,
-    questions: data.train,
-    drafts: drafts.train,
-    attempts,
-  });
+  const scope = { run, phase: 'teacher', attempt: input.attempt } as const;
+  const asked = await askTeacher({ scope, recipe, questions: data.train, drafts: drafts.train, attempts }, purse);
   return {
     teacher: { responses: asked.responses, attempts, name: asked.teacher, report: asked.report },
     teacherUsd: asked.costUsd,

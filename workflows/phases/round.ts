@@ -1,6 +1,7 @@
 import type { Round } from '../../domain/programme.ts';
 import type { Purse } from '../purse.ts';
-import { apiTasks, gpuTasks } from '../tasks.ts';
+import { gpuTasks } from '../tasks.ts';
+import { askTeacher } from '../teacher-batches.ts';
 import { attemptRecipe } from './phase.ts';
 import type { PhaseInput, PhaseResult } from './phase.ts';
 
@@ -35,13 +36,13 @@ export async function pairSources(input: PhaseInput, purse: Purse): Promise<Pair
   });
   const asked =
     recipe.phaseC.chosen === 'full-response'
-      ? await apiTasks(recipe.reliability, purse).askTeacher({
-          scope: { run, phase: 'teacher', attempt: round.teacherStage },
-          recipe,
-          questions,
-          drafts: drafted.drafts,
-          attempts: teacher.attempts,
-        })
+      ? await askTeacher(
+          {
+            scope: { run, phase: 'teacher', attempt: round.teacherStage },
+            ...{ recipe, questions, drafts: drafted.drafts, attempts: teacher.attempts },
+          },
+          purse,
+        )
       : null;
   const responses = asked?.responses ?? teacher.responses;
   return {

@@ -1,0 +1,95 @@
+import { Context } from '@temporalio/activity';
+import { ApplicationFailure } from '@temporalio/common';
+import { teacherPrice } from '../../config/check-recipe.ts';
+import type { Surroundings } from '../../config/environment.ts';
+import { priceOf } from '../../domain/prices.ts';
+import type { TokenPrice } from '../../domain/prices.ts';
+import type { Draft, Question } from '../../domain/records.ts';
+import type { AskInput, Scope } from '../contract.ts';
+import { failure } from '../failure.ts';
+import type { Store } from '../store/store.ts';
+import { unansweredBefore } from './books.ts';
+import { connectTeacher } from './connect.ts';
+import type { TeacherConnection } from './connect.ts';
+import { greetServer } from './greet-server.ts';
+import { listStored } from './known-responses.ts';
+import type { StoredDigests } from './known-responses.ts';
+import type { PaceOf } from './paces.ts';
+import { teacherRequests } from './requests.ts';
+import type { TeacherRequest } from './requests.ts';
+import { faultOf, teacherFailure } from './teacher-failure.ts';
+
+/** Needs nothing but the artefacts and the teacher's address and key. */
+export type TeacherDeps = { store: Store; openai: Surroundings['openai']; paceOf: PaceOf };
+
+/** What a stage asks, of whom, and what it may cost, however it is asked. */
+export type OpenStage = {
+  connection: TeacherConnection;
+  simulated: boolean;
+  requests: TeacherRequest[];
+  stored: StoredDigests;
+  /** Of a live call. */
+  price: TokenPrice;
+  /** Scope that pays, as in StoredResponse.paidBy. */
+  payer: string;
+  /** In the bucket; of the stage alone. */
+  folder: string;
+  /** As {@link unansweredBefore} says. */
+  unansweredUsd: number;
+};
+
+/** Where a stage keeps its artefacts. */
+export const folderOf = ({ run, phase, attempt }: Scope): string => `runs/${run}/${phase}-${attempt}`;
+
+/** Name under which a stage pays. */
+export const payerOf = ({ run, phase, attempt }: Scope): string => `${run}/${phase}-${attempt}`;
+
+/**
+ * Checks key and server, reads questions and drafts, and says what is to be asked.
+ *
+ * @throws TeacherRejected, CredentialsRefused, InvalidRecipe, InvalidData: permanent; TeacherUnavailable: retryable
+ */
+export async function openStage({ store, openai }: TeacherDeps, input: AskInput): Promise<OpenStage> {
+  const { scope, recipe, attempts } = input;
+  const { teacher } = recipe;
+  const connection = connectTeacher(openai, teacher);
+  const folder = folderOf(scope);
+  const signal = Context.current().cancellationSignal;
+  const [{ questions, simulated }, drafts, stored, unansweredUsd] = await Promise.all([
+    store.rows<Question>(input.questions).then(async (rows) => ({
+      questions: rows,
+      simulated: await greetServer(connection, rows, signal),
+    })),
+    store.rows<Draft>(input.drafts),
+    listStored(store, input.questions.rows * attempts),
+    unansweredBefore(store, folder),
+  ]);
+  const requests = teacherRequests(recipe, questions, drafts, attempts, { simulated, official: connection.official });
+  const price = priceOf(teacher.model, simulated ? 'free' : teacherPrice(teacher));
+  if (price === null) throw failure('InvalidRecipe', `teacher.price: no price is known for ${teacher.model}`);
+  return { connection, simulated, requests, stored, price, payer: payerOf(scope), folder, unansweredUsd };
+}
+
+/**
+ * Work with the teacher's server that is no completion: its errors come out as failures with a name.
+ *
+ * @param work gets the signal that aborts when the activity is cancelled
+ * @throws TeacherRejected, TeacherUnavailable; the cancellation
+ */
+export async function orFailure<Result>(
+  connection: TeacherConnection,
+  work: (signal: AbortSignal) => Promise<Result>,
+): Promise<Result> {
+  try {
+    return await work(Context.current().cancellationSignal);
+  } catch (error) {
+    throw await endOf(error, connection);
+  }
+}
+
+/** What an error of the client ends an activity with; a failure that has a name passes through. @throws the cancellation */
+export async function endOf(error: unknown, connection: TeacherConnection): Promise<Error> {
+  const context = Context.current();
+  if (context.cancellationSignal.aborted) await context.cancelled;
+  return error instanceof ApplicationFailure ? error : teacherFailure(faultOf(error, connection), connection);
+}
