@@ -81,7 +81,7 @@ test('without room nothing begins; what is finished costs nothing', async () => 
 });
 
 test('a generation at the cap ends, counts its tries, and is done once', async () => {
-  const asked = Array.from({ length: 24 }, (_, n): Question => ({
+  const asked = Array.from({ length: 100 }, (_, n): Question => ({
     ...{ id: `q${n}`, question: `Is ${n} so?`, answer: n % 2 ? 'yes' : 'no', facts: [], decomposition: [] },
   }));
   const questions = await rig.store.putRows('t/many.jsonl', asked);
@@ -92,17 +92,14 @@ test('a generation at the cap ends, counts its tries, and is done once', async (
       ...{ budget, recipe: recipe({ drafts: { maxNewTokens: 16, batchSize: 2 } }) },
       ...{ questions, adapter: null, name: 'train' },
     });
-  const capped = draft({ capUsd: 300, spentUsd: 0 });
-  await capped.until(({ done }) => done >= 2);
-  passTime();
-  const error = await endOf(capped.result);
-  vi.restoreAllMocks();
+  // Room for a tenth of a second: it is ended at its first look at the clock.
+  const error = await endOf(draft({ capUsd: 0.1, spentUsd: 0 }).result);
   expect(error).toMatchObject({ type: 'BudgetExceeded' });
   const paid = error.details[0].budget.cost.gpuSeconds ?? 0;
-  expect(paid).toBeGreaterThan(500);
+  expect(paid).toBeGreaterThan(0);
   const result = await draft({ capUsd: 1e6, spentUsd: 0 }).result;
   expect(result.gpuSeconds).toBeGreaterThan(paid);
-  expect(result.drafts.rows).toBe(24);
+  expect(result.drafts.rows).toBe(100);
   const found = await draft({ capUsd: 0, spentUsd: 0 }).result;
   expect(found).toEqual(result);
 });
