@@ -207,7 +207,7 @@ describe('refusals', () => {
     [{ 'gates.C.criteria': [{ metric: 'gain', over: 'phaseC', atLeast: 0 }] }, 'phaseC is not there yet at Gate C'],
     [
       { 'gates.B.criteria': [{ metric: 'question-quality', atLeast: 0.1 }], judge: {} },
-      'Gate B compares no questions. Fix: ask for question-quality at Gate C',
+      'Gate B has no comparison of questions. Fix: ask for question-quality at Gate C',
     ],
     [{ 'judge.model': 'judge-9' }, 'judge.model (--set): no price is known for judge-9'],
     [{ 'judge.templates.user': '{question}: {first}?' }, 'judge.templates.user (--set): lacks {second}'],

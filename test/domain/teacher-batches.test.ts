@@ -63,7 +63,7 @@ it('a batch has ended when nothing more can come of it', () => {
 });
 
 it('a batch costs half', () => {
-  expect(batchPriceOf({ inputPerMillionUsd: 0.1, outputPerMillionUsd: 0.4 })).toEqual({
+  expect(batchPriceOf({ inputPerMillionUsd: 0.1, outputPerMillionUsd: 0.4, batchFactor: 0.5 })).toEqual({
     inputPerMillionUsd: 0.05,
     outputPerMillionUsd: 0.2,
   });

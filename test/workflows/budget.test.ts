@@ -97,8 +97,8 @@ test('a phase that comes to the cap is run again after a raise, with what it spe
     expect(open?.budget).toMatchObject({ stage: 'phaseB', gpuSeconds: 7, teacherUsd: 0.25 });
     expect(await status(run)).toMatchObject({ promoted: { phase: 'A' }, phases: [{ phase: 'A' }] });
     await run.executeUpdate(decideUpdate, { args: [{ gate: 'budget', choice: 'raise', capUsd: 2, by: 'ada' }] });
-    // Phase A 3 s, B 4 s, C 6 s.
-    expect(await run.result()).toMatchObject({ stage: 'done', spent: { teacherUsd: 0.25, gpuSeconds: 16 } });
+    // Phase A 3 s, B 4 s, C 8 s.
+    expect(await run.result()).toMatchObject({ stage: 'done', spent: { teacherUsd: 0.25, gpuSeconds: 18 } });
     expect(rooms.map((room) => room?.capUsd)).toEqual([0.32, 2]);
     expect(rooms[1]?.spentUsd).toBeCloseTo(0.31, 10);
     // Within a phase what it has spent itself counts as well.

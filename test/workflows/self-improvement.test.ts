@@ -44,7 +44,7 @@ describe('the plan', () => {
       ]);
       // Without a judge nothing is judged.
       expect(calls.some(({ activity }) => activity === 'judgePairs')).toBe(false);
-      expect(state.phases.at(-1)?.experiments).toBeUndefined();
+      expect(state.phases.at(-1)?.experiments?.questionQuality).toBeUndefined();
     });
   });
 
