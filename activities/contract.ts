@@ -1,7 +1,6 @@
 import type { Recipe } from '../config/recipe.ts';
 import type { AblationStart, ArmName, PlannedArm, TrainedArm } from '../domain/ablation.ts';
 import type { AblationTable } from '../domain/ablation-table.ts';
-import type { CostEstimate } from '../domain/estimate.ts';
 import type { GateNotice } from '../domain/gate-notice.ts';
 import type { BudgetNews, BudgetRoom, Spent } from '../domain/budget.ts';
 import type { GateEvidence, RoundName } from '../domain/gate-types.ts';
@@ -14,11 +13,13 @@ import type {
   EvaluationSummary,
   PhaseName,
 } from '../domain/records.ts';
-import type { TrainingLedger } from '../domain/ledger.ts';
 import type { TokenPrice } from '../domain/prices.ts';
 import type { Experiments, ProgrammeState, RunStart, Stage } from '../domain/programme.ts';
 import type { JudgeSummary } from '../domain/question-quality.ts';
 import type { BatchRefusal, BatchStatus } from '../domain/teacher-batches.ts';
+import type { Corpus, ResolvedRecipe, TrainingResult } from './results.ts';
+
+export type { Corpus, ResolvedRecipe, TrainerProgress, TrainingResult } from './results.ts';
 
 /**
  * Every activity on one page: what the workflows may ask of the world. Inputs and outputs are small plain JSON;
@@ -273,61 +274,4 @@ export type CollectedBatch = {
   answered: number;
   /** What a row says that no request can get past (an empty account, an unknown model); the stage ends with it. */
   rejected?: string;
-};
-
-export type Corpus = { rows: ArtefactRef; heldOut: ArtefactRef | null; report: DataReport; templateDigest: string };
-
-export type TrainingResult = {
-  /** The adapter's manifest. */
-  adapter: ArtefactRef;
-  /** JSONL of the step and eval events, for the report. */
-  metrics: ArtefactRef;
-  steps: number;
-  trainLoss: number | null;
-  evalLoss: number | null;
-  trainableParameters: number;
-  totalParameters: number;
-  gpuSeconds: number;
-  /** Steps repeated because an earlier attempt was lost after its last checkpoint. */
-  stepsRedone: number;
-  /** Attempts lost before this one finished. */
-  losses: number;
-  /** What these cost; not in results of older versions. */
-  ledger?: TrainingLedger | undefined;
-  /** Why it is not bit for bit the result of a training that nothing interrupted; absent = it is. */
-  inexact?: string | undefined;
-};
-
-/** Heartbeat details of a GPU activity; `ratchet watch` reads them from the pending activity. */
-export type TrainerProgress = {
-  kind: 'sft' | 'dpo' | 'generate' | 'attribute' | 'teacher';
-  label: string;
-  done: number;
-  total: number;
-  loss?: number;
-  tokensPerSecond?: number;
-  etaSeconds?: number;
-  /** Newest whole checkpoint in S3; a hint, the manifests are the truth. */
-  checkpointStep?: number;
-  startedAt: number;
-  /** Generations: GPU-seconds of this try and those before it. */
-  gpuSeconds?: number;
-  /** All that the run has spent, this work included. */
-  spentUsd?: number;
-  /** Of it, what calls without an answer may have cost, with those in flight: whoever comes after a kill counts it. */
-  unansweredUsd?: number;
-  /** Unix milliseconds of this heartbeat: the last sign of life, for the attempt that comes after a loss. */
-  at?: number;
-  /** Trainings: which attempt by the lease's count, and what the attempts before it cost. */
-  epoch?: number;
-  ledger?: TrainingLedger;
-};
-
-export type ResolvedRecipe = {
-  recipe: Recipe;
-  /** sha256 of the resolved recipe as canonical JSON. */
-  digest: string;
-  /** Which environment variables and overrides changed what, for the record. */
-  overridden: { field: string; by: string; value: string }[];
-  estimate: CostEstimate;
 };

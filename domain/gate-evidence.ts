@@ -121,9 +121,7 @@ function extensionOf(criteria: readonly CriterionVerdict[], left: number): Exten
  */
 export function gateEvidence(input: GateInput, sha256: Sha256): GateEvidence {
   const { candidate, phaseA, phaseB, phaseC, noDraft, shuffledDraft, reasoning, direct, control } = input.evaluations;
-  const withRole = [...[candidate, phaseA, phaseB, phaseC, noDraft, shuffledDraft, reasoning, direct, control]].filter(
-    (evaluated) => evaluated !== undefined,
-  );
+  const withRole = Object.values(input.evaluations).filter((evaluated) => evaluated !== undefined);
   withRole.forEach(checkCounts);
   const summaries = [...withRole.map(({ summary }) => summary), ...(input.others ?? [])];
   const evaluations = [...new Map(summaries.map((summary) => [summary.name, summary])).values()];

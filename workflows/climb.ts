@@ -70,7 +70,9 @@ async function runPhase(state: ProgrammeState, purse: Purse, attempt: Attempt): 
         args: [{ ...input, budget }],
         cancellationType: ChildWorkflowCancellationType.WAIT_CANCELLATION_COMPLETED,
       }),
-    ({ attempt: { gpuSeconds }, teacher: _, ...paid }) => ({ ...paid, gpuSeconds }),
+    ({ attempt: { gpuSeconds }, teacherUsd, teacherCalls, judgeUsd, judgeCalls }) => ({
+      ...{ teacherUsd, teacherCalls, judgeUsd, judgeCalls, gpuSeconds },
+    }),
   );
   state.teacher = result.teacher;
   state.phases.push(result.attempt);

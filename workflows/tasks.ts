@@ -130,9 +130,13 @@ export const costOfAsking = ({ costUsd, calls }: Asked): Cost => ({ teacherUsd: 
 
 /** Paid calls. */
 export function apiTasks(reliability: Reliability, purse: Purse): Pick<ApiActivities, 'askTeacher' | 'judgePairs'> {
-  const { askTeacher, judgePairs } = api(reliability);
+  const calls = api(reliability);
   return {
-    askTeacher: paid(askTeacher, purse, costOfAsking),
-    judgePairs: paid(judgePairs, purse, ({ costUsd, calls }) => ({ judgeUsd: costUsd, judgeCalls: calls })),
+    askTeacher: paid((input) => calls.askTeacher(input), purse, costOfAsking),
+    judgePairs: paid(
+      (input) => calls.judgePairs(input),
+      purse,
+      ({ costUsd, calls }) => ({ judgeUsd: costUsd, judgeCalls: calls }),
+    ),
   };
 }

@@ -28,22 +28,8 @@ import type { Store } from '../store/store.ts';
  */
 export const createJudgeGate =
   (store: Store): OrchestratorActivities['judgeGate'] =>
-  async ({
-    scope,
-    recipe,
-    gate,
-    round,
-    evaluations,
-    roles,
-    dataReport,
-    trainedTemplateDigest,
-    adapter,
-    metrics,
-    experiments,
-    fixesLeft,
-    looks,
-    questionsLeft,
-  }) => {
+  async (input) => {
+    const { scope, recipe, gate, round, evaluations, roles, metrics, experiments } = input;
     const byName = new Map(evaluations.map((evaluation) => [evaluation.name, evaluation]));
     const load = async (name: EvaluationName | undefined): Promise<Evaluated | undefined> => {
       const summary = name === undefined ? undefined : byName.get(name);
@@ -77,14 +63,14 @@ export const createJudgeGate =
         losses: metrics && (await lossesOf(store, metrics)),
         others: evaluations,
         questionQuality: experiments?.questionQuality && (await recounted(store, experiments.questionQuality)),
-        dataReport,
-        trainedTemplateDigest,
-        adapterSha256: adapter.sha256,
+        dataReport: input.dataReport,
+        trainedTemplateDigest: input.trainedTemplateDigest,
+        adapterSha256: input.adapter.sha256,
         recipeDigest: sha256(canonicalJson(recipe)),
         phaseB: recipe.phaseB,
-        fixesLeft,
-        looks,
-        questionsLeft,
+        fixesLeft: input.fixesLeft,
+        looks: input.looks,
+        questionsLeft: input.questionsLeft,
       },
       sha256,
     );

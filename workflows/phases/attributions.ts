@@ -27,13 +27,13 @@ export async function attributions(
   const { run, phase, attempt, data, drafts } = input;
   const recipe = attemptRecipe(input);
   if (!asksFor(recipe)) return null;
-  const { attribute } = gpuTasks(recipe.reliability, purse);
+  const gpu = gpuTasks(recipe.reliability, purse);
   const asked = {
     ...{ scope: { run, phase, attempt }, recipe },
     ...{ questions: data.evaluation, drafts: drafts.evaluation, evaluation },
   };
-  const before = await attribute({ ...asked, name: 'before', adapter: adapters.before });
-  const after = await attribute({ ...asked, name: 'after', adapter: adapters.after });
+  const before = await gpu.attribute({ ...asked, name: 'before', adapter: adapters.before });
+  const after = await gpu.attribute({ ...asked, name: 'after', adapter: adapters.after });
   return {
     found: { before: before.summary, after: after.summary },
     gpuSeconds: before.gpuSeconds + after.gpuSeconds,

@@ -179,7 +179,7 @@ describe('judgeGate', () => {
       experiments: { questionQuality },
     });
     const evidence = await createJudgeGate(store)(asked);
-    expect(evidence).toMatchObject({ verdict: 'pass', experiments: { questionQuality } });
+    expect(evidence).toMatchObject({ verdict: 'pass', questionQuality });
     expect(evidence.criteria[0]).toMatchObject({ n: 40, counts: { onlyNew: 30, onlyOld: 10 } });
     const compared = { ...questionQuality.compared, wins: 35, losses: 5 };
     const forged = { questionQuality: { ...questionQuality, compared } };
