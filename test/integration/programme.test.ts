@@ -116,7 +116,7 @@ describe('the whole programme on the embedded stack', () => {
     const quality = final.phases.at(-1)?.experiments?.questionQuality;
     expect(quality).toMatchObject({ judge: { name: 'simulated-judge' }, compared: { items: 12, unjudged: 0 } });
     expect(quality?.calibration?.table).toMatchObject({ win: { win: 2 }, loss: { loss: 2 } });
-    expect(final.phases.at(-1)?.evidence?.experiments).toEqual({ questionQuality: quality });
+    expect(final.phases.at(-1)?.evidence?.questionQuality).toEqual(quality);
     undisturbed = whatCameOut(final);
   });
 

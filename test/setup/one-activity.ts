@@ -1,5 +1,6 @@
 import type { ApiActivities, AskInput, GpuActivities } from '../../activities/contract.ts';
 import { phasePurse } from '../../workflows/purse.ts';
+import type { Purse } from '../../workflows/purse.ts';
 import { apiTasks, gpuTasks } from '../../workflows/tasks.ts';
 import { askTeacher } from '../../workflows/teacher-batches.ts';
 
@@ -11,9 +12,14 @@ export const oneTraining = (input: Input<'trainSft'>) =>
 export const oneDpoTraining = (input: Input<'trainDpo'>) =>
   gpuTasks(input.recipe.reliability, phasePurse(input.recipe, input.budget)).trainDpo(input);
 
+/** Tells what room there is and keeps no account: what an activity ends with comes out as it is. */
+const openPurse = ({ recipe, budget }: Pick<AskInput, 'recipe' | 'budget'>): Purse => ({
+  spend: (work) => work(budget ?? { capUsd: recipe.budget.capUsd, spentUsd: 0 }),
+});
+
 /** Workflow of one teacher stage. */
-export const oneAsk = (input: AskInput) => askTeacher(input, phasePurse(input.recipe, input.budget));
+export const oneAsk = (input: AskInput) => askTeacher(input, openPurse(input));
 
 /** Workflow of one stage of the judge. */
 export const oneJudgement = (input: Parameters<ApiActivities['judgePairs']>[0]) =>
-  apiTasks(input.recipe.reliability, phasePurse(input.recipe, input.budget)).judgePairs(input);
+  apiTasks(input.recipe.reliability, openPurse(input)).judgePairs(input);
