@@ -1,3 +1,4 @@
+import { attemptsAsked } from '../domain/teacher-wordings.ts';
 import { duration, count, significant, usd } from '../activities/reports/quantities.ts';
 import type { Criterion } from '../config/gates.ts';
 import type { Recipe } from '../config/recipe.ts';
@@ -35,7 +36,8 @@ export function planText(
 ): string[] {
   const { data, model, teacher, phaseA, phaseB, gates, budget } = recipe;
   const row = (name: string, text: string) => `${paint.strong(name.padEnd(9))} ${text}`;
-  const attempts = phaseB.filtering === 'consensus' ? phaseB.consensusAttempts : 1;
+  const { teacherVariants: wordings } = recipe.templates;
+  const perQuestion = `${String(attemptsAsked(phaseB))} per question${wordings ? `, ${String(wordings.length)} wordings` : ''}`;
   const evaluated = data.evaluationLimit < 0 ? 'all' : `at most ${count(data.evaluationLimit)}`;
   const teacherName = simulated ? `${teacher.model}, ${paint.unsure('simulated: no key is set')}` : teacher.model;
   return [
@@ -58,7 +60,7 @@ export function planText(
     ),
     row(
       'Teacher',
-      `${teacherName}; ${count(estimate.teacherCalls)} calls (${String(attempts)} per question), ${count(teacher.maxTokens)} tokens at most`,
+      `${teacherName}; ${count(estimate.teacherCalls)} calls (${perQuestion}), ${count(teacher.maxTokens)} tokens at most`,
     ),
     row('Phase A', sftWords(phaseA)),
     row('  Gate A', criteriaWords(gates.A.criteria)),

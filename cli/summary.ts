@@ -4,6 +4,7 @@ import { headlineOf } from '../activities/reports/headline.ts';
 import { lossWords } from '../activities/reports/loss-words.ts';
 import { count, duration, usd } from '../activities/reports/quantities.ts';
 import { oneLine } from '../activities/reports/visible-text.ts';
+import { responseLines } from '../domain/data-report.ts';
 import { percent, percentRange } from '../domain/figures.ts';
 import { runLedger } from '../domain/ledger.ts';
 import type { EvaluationSummary } from '../domain/records.ts';
@@ -46,10 +47,17 @@ export function summary(state: ProgrammeState, paint: Paint): string[] {
     ...(state.ablation ? [...ablationText(state.ablation, paint), ''] : []),
     `Time     ${state.finishedAt === null ? 'under way' : duration(elapsed)}, of which ${duration(gpuSeconds)} on the training device`,
     `Cost     ${usd(teacherUsd)} for ${count(teacherCalls)} teacher calls${simulated ? paint.unsure(' (the teacher was simulated)') : ''}${judgeCalls === 0 ? '' : `, ${usd(judgeUsd)} for ${count(judgeCalls)} verdicts`}${capWords(state)}`,
+    ...teacherLines(state),
     ...(ledger.lost === 0 ? [] : [`Losses   ${lossWords(ledger)}`]),
     `Report   ${state.report === null ? 'none yet' : state.report.path}`,
   ];
 }
+
+/** What the teacher's responses came to, problems by kind among them; wordings by their names. */
+const teacherLines = ({ teacher }: ProgrammeState): string[] =>
+  (teacher ? responseLines(teacher.report) : []).map((line, index) =>
+    index === 0 ? `Teacher  ${line.replace(/^teacher /, '')}` : `         ${oneLine(line, 400)}`,
+  );
 
 function stageTone(state: ProgrammeState, paint: Paint): string {
   if (state.stage === 'done') return paint.good('done');

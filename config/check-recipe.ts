@@ -2,6 +2,7 @@ import { estimateCost } from '../domain/estimate.ts';
 import type { CostEstimate } from '../domain/estimate.ts';
 import { judgeTemplateProblems } from '../domain/judge-prompt.ts';
 import { priceProblem } from '../domain/prices.ts';
+import { attemptsAsked, variantProblems } from '../domain/teacher-wordings.ts';
 import { templateNames, templateProblems } from '../domain/templates.ts';
 import { countTokens } from './count-tokens.ts';
 import type { Criterion } from './gates.ts';
@@ -78,11 +79,15 @@ function checkSources({ model, data }: Recipe): Found[] {
   return found;
 }
 
-const checkTemplates = ({ templates }: Recipe): Found[] =>
-  templateNames.flatMap((name) => {
+const checkTemplates = ({ templates, phaseB }: Recipe): Found[] => [
+  ...templateNames.flatMap((name) => {
     const own = templates[name];
     return own === undefined ? [] : wordingProblems(['templates', name], templateProblems(name, own));
-  });
+  }),
+  ...variantProblems(templates, attemptsAsked(phaseB)).flatMap(({ path, text }) =>
+    wordingProblems(['templates', 'teacherVariants', ...path], [text]),
+  ),
+];
 
 const wordingProblems = (path: FieldPath, problems: readonly string[]): Found[] =>
   problems.map((text) => {

@@ -2,7 +2,7 @@ import { z } from 'zod';
 import { Distributed } from './distributed.ts';
 import { Gates } from './gates.ts';
 import { Judge } from './judge.ts';
-import { Teacher } from './teacher.ts';
+import { Teacher, TeacherVariant } from './teacher.ts';
 import { Reliability } from './reliability.ts';
 
 /**
@@ -204,6 +204,10 @@ export const Recipe = z.strictObject({
       reasoning: z.string().describe('Prompt of Phases B and C; needs {question} and {draft}.'),
       teacherSystem: z.string().describe('System message of the teacher.'),
       teacherUser: z.string().describe('User message of the teacher; needs {question} and {draft}.'),
+      teacherVariants: z
+        .array(TeacherVariant)
+        .min(1)
+        .describe("Wordings of the teacher's prompt: attempt i has number i mod their count."),
     })
     .partial()
     .prefault({})

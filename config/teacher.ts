@@ -22,6 +22,16 @@ export const Price = z.union([
   }),
 ]);
 
+/** As in `templates.teacherVariants`. */
+export const TeacherVariant = z.strictObject({
+  name: z
+    .string()
+    .regex(/^[a-z0-9][a-z0-9-]*$/)
+    .describe('Name in rows and reports: lower case, digits, dashes.'),
+  system: z.string().optional().describe('System message; default: templates.teacherSystem.'),
+  user: z.string().optional().describe('User message, with {question} and {draft}; default: templates.teacherUser.'),
+});
+
 const Batch = z.strictObject({
   completionWindowHours: z
     .int()

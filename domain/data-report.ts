@@ -1,4 +1,5 @@
-import { percent, share } from './figures.ts';
+import type { Agreement, ResponseReport, TemplateCounts } from './agreement.ts';
+import { percent, share, signedFigure } from './figures.ts';
 import type { ClassCounts, DataReport, DataStep } from './records.ts';
 
 /** Text of the data report; the figures themselves are the counts of the report. */
@@ -23,6 +24,34 @@ export function stepText(step: DataStep): string {
   return `${step.name}: ${change}${removed.length === 0 ? '' : `; removed ${removed.join(', ')}`}`;
 }
 
+const kindsText = (problems: ResponseReport['problems'] = {}): string => {
+  const kinds = Object.entries(problems).map(([kind, count]) => `${count} ${kind}`);
+  return kinds.length === 0 ? '' : `; problems: ${kinds.join(', ')}`;
+};
+
+const agreementText = ({ questions, compared, unanimous, majorityShare, kappa }: Agreement): string =>
+  [
+    `agreement: ${compared} of ${questions} questions have two readable answers or more`,
+    ...(majorityShare === null
+      ? []
+      : [`all agree on ${share(unanimous, compared)}`, `a majority has ${percent(majorityShare)} of the answers`]),
+    ...(kappa === null ? [] : [`Fleiss κ ${signedFigure(kappa)}`]),
+  ].join(', ');
+
+const templateText = ({ name, digest, n, readable, asked, right }: TemplateCounts): string =>
+  `wording ${name} (${digest.slice(0, 12)}): right ${share(total(right), n)}, readable ${share(readable, n)}, ${balanceText(asked)} asked, ${balanceText(right)} right`;
+
+/** Classes and problems of the teacher's responses; agreement and wordings where there are several. */
+export const responseLines = (responses: ResponseReport): string[] => {
+  const classes = Object.entries(responses.byClass).filter(([name, count]) => count > 0 || name === 'unparsable');
+  const parts = classes.map(([name, count]) => `${name} ${share(count, responses.n)}`);
+  return [
+    `teacher responses: ${responses.n}, ${parts.join(', ')}, not in the asked form ${share(responses.lenient, responses.n)}${kindsText(responses.problems)}`,
+    ...(responses.agreement ? [agreementText(responses.agreement)] : []),
+    ...(responses.templates ?? []).map(templateText),
+  ];
+};
+
 /** One line per step and per kind of generated text. */
 export function dataReportLines(report: DataReport): string[] {
   const lines = report.steps.map(stepText);
@@ -32,13 +61,7 @@ export function dataReportLines(report: DataReport): string[] {
       `drafts: ${drafts.n}, right ${share(drafts.correct, drafts.n)}, truncated ${share(drafts.truncated, drafts.n)}, unparsable ${share(drafts.unparsable, drafts.n)}, not in the asked form ${share(drafts.lenient, drafts.n)}`,
     );
   }
-  if (responses) {
-    const classes = Object.entries(responses.byClass).filter(([name, count]) => count > 0 || name === 'unparsable');
-    const parts = classes.map(([name, count]) => `${name} ${share(count, responses.n)}`);
-    lines.push(
-      `teacher responses: ${responses.n}, ${parts.join(', ')}, not in the asked form ${share(responses.lenient, responses.n)}`,
-    );
-  }
+  if (responses) lines.push(...responseLines(responses));
   if (pairs) {
     const gap = pairs.meanChosenChars - pairs.meanRejectedChars;
     lines.push(

@@ -4,8 +4,8 @@ import { costUsd, priceOf, pricesDate } from './prices.ts';
 import type { ChosenText } from './pairs.ts';
 import type { OwnPrice } from './prices.ts';
 import type { Filtering } from './records.ts';
-import { resolveTemplates } from './templates.ts';
-import type { TemplateName } from './templates.ts';
+import { attemptsAsked, teacherWordings } from './teacher-wordings.ts';
+import type { TeacherTemplates } from './teacher-wordings.ts';
 
 /** What a run would cost before anything is spent; what is paid by the call is an upper bound. */
 export type CostEstimate = {
@@ -41,7 +41,7 @@ export type PricedRecipe = {
     | undefined;
   phaseB: { filtering: Filtering; consensusAttempts: number };
   phaseC: { chosen: ChosenText; rounds: number };
-  templates: { [Name in TemplateName]?: string | undefined };
+  templates: TeacherTemplates;
   budget: { gpuHourUsd: number };
   plan: { hours: { A: number; B: number; C: number } };
 };
@@ -83,17 +83,16 @@ export type EstimateOptions = {
 
 /**
  * Calls = samples × attempts, once, and again in every later round whose pairs quote what the teacher says of the draft.
- * Tokens in: both teacher templates, a question and a whole draft; out: the token limit, so
+ * Tokens in: both teacher templates (of several wordings the longest), a question and a whole draft; out: the token limit, so
  * that the estimate is what it costs at most; in batches at their price, without rows that must be asked live after them.
  */
 export function estimateCost(
   recipe: PricedRecipe,
   { countTokens, gpuHours: measured, simulated = false, judgeSimulated = false }: EstimateOptions,
 ): CostEstimate {
-  const attempts = recipe.phaseB.filtering === 'consensus' ? recipe.phaseB.consensusAttempts : 1;
+  const attempts = attemptsAsked(recipe.phaseB);
   const { chosen, rounds } = recipe.phaseC;
   const teacherCalls = recipe.data.samples * attempts * (chosen === 'full-response' ? rounds : 1);
-  const { teacherSystem, teacherUser } = resolveTemplates(recipe.templates);
   const { model, maxTokens: outputTokens, mode } = recipe.teacher;
   const teacher: CallPlan = {
     ...{
@@ -103,8 +102,12 @@ export function estimateCost(
       outputTokens,
       batch: mode === 'batch',
     },
-    inputTokens: () =>
-      countTokens(teacherSystem) + countTokens(teacherUser) + chatTokens + questionTokens + recipe.drafts.maxNewTokens,
+    inputTokens: () => {
+      const wordings = teacherWordings(recipe.templates).map(
+        ({ system, user }) => countTokens(system) + countTokens(user),
+      );
+      return Math.max(...wordings) + chatTokens + questionTokens + recipe.drafts.maxNewTokens;
+    },
   };
   const judge = judgePlan(recipe, judgeSimulated, countTokens);
   const plans = [teacher, ...(judge ? [judge] : [])];

@@ -32,3 +32,6 @@ export const share = (part: number, whole: number): string =>
 
 /** A probability in at most three significant digits: 0.0312 → `0.0312`, 0.025 → `0.025`. */
 export const figure = (probability: number): string => String(Number(probability.toPrecision(3)));
+
+/** A figure between −1 and 1 with two decimals: −0.12 → `−0.12`. */
+export const signedFigure = (value: number): string => value.toFixed(2).replace('-', '−');

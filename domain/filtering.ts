@@ -1,3 +1,4 @@
+import { agreementOf, countTemplates, isReadable } from './agreement.ts';
 import { invalid } from './invalid.ts';
 import type { Answer, ClassCounts, DataReport, DataStep, Filtering, Question, TeacherResponse } from './records.ts';
 import { countByAnswer } from './sampling.ts';
@@ -8,9 +9,6 @@ export type KeptResponse = { question: Question; response: TeacherResponse; answ
 
 type Choice = { kept: TeacherResponse } | { removed: string };
 
-const readable = (response: TeacherResponse): response is TeacherResponse & { answer: Answer } =>
-  response.answer !== null && (response.class === 'valid' || response.class === 'disagreed');
-
 /** What the first attempt came to, as a reason. */
 const reasonOf = (response: TeacherResponse | undefined): string => response?.class ?? 'no response';
 
@@ -20,12 +18,12 @@ function dropDisagreements(attempts: TeacherResponse[]): Choice {
 }
 
 function keepAll(attempts: TeacherResponse[]): Choice {
-  const first = attempts.find(readable);
+  const first = attempts.find(isReadable);
   return first === undefined ? { removed: reasonOf(attempts[0]) } : { kept: first };
 }
 
 function consensus(attempts: TeacherResponse[], truth: Answer): Choice {
-  const votes = attempts.filter(readable);
+  const votes = attempts.filter(isReadable);
   if (votes.length === 0) return { removed: reasonOf(attempts[0]) };
   const agreeing = votes.filter(({ answer }) => answer === truth);
   const against = votes.length - agreeing.length;
@@ -95,7 +93,7 @@ export function filterResponses(
   return { kept, steps };
 }
 
-/** Counts of responses by class and by problem, and how many were readable without having the asked form. */
+/** Counts of responses by class, problem and wording, agreement of attempts, and how many had not the asked form. */
 export function responseReport(responses: readonly TeacherResponse[]): NonNullable<DataReport['responses']> {
   const byClass = { valid: 0, disagreed: 0, unparsable: 0, truncated: 0, refused: 0, failed: 0 };
   const problems: NonNullable<NonNullable<DataReport['responses']>['problems']> = {};
@@ -103,10 +101,14 @@ export function responseReport(responses: readonly TeacherResponse[]): NonNullab
     byClass[name] += 1;
     if (problem !== undefined) problems[problem] = (problems[problem] ?? 0) + 1;
   }
+  const agreement = agreementOf(responses);
+  const templates = countTemplates(responses);
   return {
     n: responses.length,
     byClass,
     lenient: responses.filter((row) => row.answer !== null && !row.strict).length,
     ...(Object.keys(problems).length > 0 && { problems }),
+    ...(agreement && { agreement }),
+    ...(templates.length > 0 && { templates }),
   };
 }

@@ -57,6 +57,8 @@ export type TeacherResponse = {
   reused: boolean;
   error?: string;
   problem?: ResponseProblem;
+  /** Of several wordings, the one that asked; `digest` is the sha256 of both its templates. */
+  template?: { name: string; digest: string };
 };
 
 /** A row of an SFT corpus; `weight` multiplies the row's loss. */
@@ -161,6 +163,26 @@ export type DataReport = {
     lenient: number;
     /** Counts of the kinds that occurred; absent when none did. */
     problems?: Partial<Record<ResponseProblem, number>>;
+    /** Of questions that were asked more than once; absent when none was. */
+    agreement?: {
+      questions: number;
+      /** Of these, with two readable answers or more; `unanimous` of these, all the same. */
+      compared: number;
+      unanimous: number;
+      /** Share of its answers that a question's commoner answer has, mean of those compared; null for none. */
+      majorityShare: number | null;
+      /** Fleiss' κ; null where it is not defined. */
+      kappa: number | null;
+    };
+    /** By wording, where the recipe lists several: truths of what was asked, and of what was answered rightly. */
+    templates?: {
+      name: string;
+      digest: string;
+      n: number;
+      readable: number;
+      asked: ClassCounts;
+      right: ClassCounts;
+    }[];
   };
   pairs?: { n: number; flipped: number; duplicates: number; meanChosenChars: number; meanRejectedChars: number };
 };

@@ -23,12 +23,20 @@ export type RemediableRecipe = {
     earlyStopping?: { patienceEpochs: number; heldOutShare: number } | undefined;
     longerTraining?: LongerTraining | undefined;
   };
-  templates: { reasoning?: string | undefined; teacherSystem?: string | undefined; teacherUser?: string | undefined };
+  templates: {
+    reasoning?: string | undefined;
+    teacherSystem?: string | undefined;
+    teacherUser?: string | undefined;
+    teacherVariants?: readonly unknown[] | undefined;
+  };
 };
 
 const same = (a: unknown, b: unknown): boolean => canonicalJson({ value: a }) === canonicalJson({ value: b });
 
-/** Applies remedies to `phaseB` and `templates`; the recipe itself stays as it is. What already holds is no change. */
+/**
+ * Applies remedies to `phaseB` and `templates`; the recipe itself stays as it is. What already holds is no change. A new
+ * prompt of the teacher takes the place of a list of wordings, which could hide it.
+ */
 export function applyRemedies<R extends RemediableRecipe>(
   recipe: R,
   remedies: Remedies,
@@ -44,10 +52,14 @@ export function applyRemedies<R extends RemediableRecipe>(
   };
   note('phaseB', recipe.phaseB, phaseB);
   note('templates', recipe.templates, templates);
+  const { teacherVariants } = recipe.templates;
+  const reworded = templates.teacherSystem !== undefined || templates.teacherUser !== undefined;
+  const replaced = reworded && teacherVariants !== undefined;
+  if (replaced) diff.push({ field: 'templates.teacherVariants', from: teacherVariants, to: null });
   const changed = {
     ...recipe,
     phaseB: { ...recipe.phaseB, ...phaseB },
-    templates: { ...recipe.templates, ...templates },
+    templates: { ...recipe.templates, ...templates, ...(replaced && { teacherVariants: undefined }) },
   };
   return { recipe: changed, diff };
 }

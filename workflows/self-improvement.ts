@@ -1,3 +1,4 @@
+import { attemptsAsked } from '../domain/teacher-wordings.ts';
 import { CancellationScope, isCancellation, upsertSearchAttributes } from '@temporalio/workflow';
 import type { Recipe } from '../config/recipe.ts';
 import type { ProgrammeState, RunStart } from '../domain/programme.ts';
@@ -7,7 +8,6 @@ import type { Gatekeeper } from './gatekeeper.ts';
 import { createGatekeeper } from './gatekeeper.ts';
 import { rootMessage } from './failure.ts';
 import { searchAttributes } from './messages.ts';
-import { teacherAttempts } from './phases/phase-b.ts';
 import { adoptOlderRun, adoptRecipe, createProgramme, enter } from './programme.ts';
 import { isBudgetStop, runPurse } from './purse.ts';
 import type { Purse } from './purse.ts';
@@ -91,7 +91,7 @@ export async function collect(state: ProgrammeState, purse: Purse, recipe: Recip
   state.baseEvaluation = base.summary;
 
   enter(state, 'teacher');
-  const attempts = teacherAttempts(recipe);
+  const attempts = attemptsAsked(recipe.phaseB);
   const asked = await askTeacher(
     { scope: { run, phase: 'teacher', attempt: 1 }, recipe, questions: data.train, drafts: train.drafts, attempts },
     purse,

@@ -143,14 +143,16 @@ function majorityShare(state: ProgrammeState): number | null {
 }
 
 function gateReports(state: ProgrammeState): GateReport[] {
-  const report = (evidence: GateEvidence, outcome: GateReport['outcome']): GateReport => {
+  const report = (evidence: GateEvidence, outcome: GateReport['outcome'], earlier: GateEvidence[] = []): GateReport => {
     const decisions = state.decisions.filter(
       (decision) => decision.gate === evidence.gate && decision.attempt === evidence.attempt,
     );
-    return { evidence, decisions, outcome };
+    return { evidence, earlier, decisions, outcome };
   };
   return [
-    ...state.phases.flatMap(({ evidence, outcome }) => (evidence === null ? [] : [report(evidence, outcome)])),
+    ...state.phases.flatMap(({ evidence, earlierEvidence, outcome }) =>
+      evidence === null ? [] : [report(evidence, outcome, earlierEvidence)],
+    ),
     ...(state.budget?.reached ?? []).map((evidence) => report(evidence, 'pending')),
   ];
 }

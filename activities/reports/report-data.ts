@@ -48,7 +48,13 @@ export type PhaseReport = Pick<
 };
 
 /** One opening of a gate: what was known, and what was sent to it while it was open. */
-export type GateReport = { evidence: GateEvidence; decisions: Decision[]; outcome: PhaseAttempt['outcome'] };
+export type GateReport = {
+  evidence: GateEvidence;
+  /** Evidence of the looks before, where the gate was extended; oldest first. */
+  earlier: GateEvidence[];
+  decisions: Decision[];
+  outcome: PhaseAttempt['outcome'];
+};
 
 /** One held-out question with what each model wrote. Text is the model's own, cut at a few thousand characters. */
 export type Sample = {

@@ -3,11 +3,12 @@ import type { ResponseProblem, TeacherResponse } from '../../domain/records.ts';
 import type { TeacherRequest } from './requests.ts';
 import type { StoredResponse } from './response-store.ts';
 
-const identity = ({ question, attempt, digest }: TeacherRequest) => ({
+const identity = ({ question, attempt, digest, template }: TeacherRequest) => ({
   id: question.id,
   attempt,
   truth: question.answer,
   requestDigest: digest,
+  ...(template && { template }),
 });
 
 /** A response held against the truth. `payer` is the scope that asks: what another one paid is reused. */

@@ -2,8 +2,10 @@ import type OpenAI from 'openai';
 import { canonicalJson } from '../../domain/canonical.ts';
 import { failure } from '../failure.ts';
 import { draftText } from '../../domain/parse-draft.ts';
-import type { Draft, Question } from '../../domain/records.ts';
-import { fillTemplate, resolveTemplates } from '../../domain/templates.ts';
+import type { Draft, Question, TeacherResponse } from '../../domain/records.ts';
+import { teacherWordings } from '../../domain/teacher-wordings.ts';
+import type { TeacherWording } from '../../domain/teacher-wordings.ts';
+import { fillTemplate } from '../../domain/templates.ts';
 import type { Recipe } from '../../config/recipe.ts';
 import { sha256 } from '../store/files.ts';
 import { simulatedMetadata } from './simulated.ts';
@@ -19,8 +21,8 @@ export type ApiRequest = {
   usualTokens: number;
 };
 
-/** One question put to the teacher for the n-th time. */
-export type TeacherRequest = ApiRequest & { question: Question; attempt: number };
+/** One question put to the teacher for the n-th time; `template` is that of several wordings which it has. */
+export type TeacherRequest = ApiRequest & Pick<TeacherResponse, 'template'> & { question: Question; attempt: number };
 
 /** Tokens of the chat format around a message; four are usual. */
 const messageOverhead = 8;
@@ -41,6 +43,17 @@ export function tokenBounds(
   return { mostInputTokens, usualTokens: Math.ceil(bytes / bytesPerToken) + messageOverhead + maxTokens };
 }
 
+/** A question in one wording; attempts that share it share the text. */
+function promptOf({ name, system, user }: TeacherWording, values: { question: string; draft: string }, most: number) {
+  const content = fillTemplate(user, values);
+  const messages: OpenAI.ChatCompletionMessageParam[] = [
+    { role: 'system', content: system },
+    { role: 'user', content },
+  ];
+  const template = name === null ? {} : { template: { name, digest: sha256(canonicalJson({ system, user })) } };
+  return { messages, ...template, ...tokenBounds([system, content], most) };
+}
+
 /**
  * All requests of a stage, in order of question, then attempt.
  *
@@ -54,19 +67,17 @@ export function teacherRequests(
   attempts: number,
   server: { simulated: boolean; official: boolean },
 ): TeacherRequest[] {
-  const { teacherSystem, teacherUser } = resolveTemplates(recipe.templates);
   const { model, temperature, maxTokens } = recipe.teacher;
   const texts = new Map(drafts.map((draft) => [draft.id, draftText(draft)]));
+  const [firstWording, ...otherWordings] = teacherWordings(recipe.templates);
   return questions.flatMap((question) => {
     const draft = texts.get(question.id);
     if (draft === undefined)
       throw failure('InvalidData', `question ${question.id} has no draft to show to the teacher`);
-    const user = fillTemplate(teacherUser, { question: question.question, draft });
-    const messages: OpenAI.ChatCompletionMessageParam[] = [
-      { role: 'system', content: teacherSystem },
-      { role: 'user', content: user },
-    ];
+    const worded = (wording: TeacherWording) => promptOf(wording, { question: question.question, draft }, maxTokens);
+    const prompts = [worded(firstWording), ...otherWordings.map(worded)] as const;
     return Array.from({ length: attempts }, (_, attempt): TeacherRequest => {
+      const { messages, ...more } = prompts[attempt % prompts.length] ?? prompts[0];
       const metadata = server.simulated ? { metadata: simulatedMetadata(recipe, attempt) } : {};
       const parameters = { temperature, maxTokens, ...metadata };
       const limit = server.official ? { max_completion_tokens: maxTokens } : { max_tokens: maxTokens };
@@ -75,7 +86,7 @@ export function teacherRequests(
         attempt,
         digest: sha256(canonicalJson({ model, messages, parameters, attempt })),
         body: { model, messages, temperature, ...limit, ...metadata },
-        ...tokenBounds([teacherSystem, user], maxTokens),
+        ...more,
       };
     });
   });

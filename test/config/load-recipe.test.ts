@@ -194,6 +194,15 @@ describe('refusals', () => {
       'phaseB.consensusAttempts (--set): a majority of 2 is no majority',
     ],
     [
+      { 'templates.teacherVariants': [{ name: 'a' }, { name: 'b', system: 'Teach.' }] },
+      'templates.teacherVariants (--set): 2 wordings, but each question is asked once. Fix: set phaseB.filtering: consensus',
+    ],
+    [
+      { 'templates.teacherVariants': [{ name: 'a', user: '{question}' }] },
+      'templates.teacherVariants.0.user (--set): lacks {draft}. Fix: put it where the draft belongs',
+    ],
+    [{ 'templates.teacherVariants': [{ name: 'a', sytem: 'x' }] }, 'templates.teacherVariants.0.sytem (--set)'],
+    [
       { 'phaseB.earlyStopping.heldOutShare': 0.01, 'data.samples': 20 },
       'phaseB.earlyStopping.heldOutShare (--set): 0.01 of 20 samples is less than two rows. Fix: write at least 0.1',
     ],

@@ -1,3 +1,4 @@
+import { attemptsAsked } from '../../domain/teacher-wordings.ts';
 import { gpuTasks, orchestrator } from '../tasks.ts';
 import { phasePurse } from '../purse.ts';
 import type { Purse } from '../purse.ts';
@@ -17,7 +18,7 @@ export async function phaseB(input: PhaseInput): Promise<PhaseResult> {
   const gpu = gpuTasks(recipe.reliability, purse);
   const questions = data.train;
 
-  const asked = await askWhatIsMissing(input, purse, teacherAttempts(recipe));
+  const asked = await askWhatIsMissing(input, purse, attemptsAsked(recipe.phaseB));
   const corpus = await orchestrator.buildReasoningCorpus({
     scope,
     recipe,
@@ -50,10 +51,6 @@ export async function phaseB(input: PhaseInput): Promise<PhaseResult> {
 
   return { attempt: attemptRecord(input, corpus, training, [reasoning, direct]), ...asked };
 }
-
-/** Consensus needs several answers to each question; every other filter needs one. */
-export const teacherAttempts = (recipe: PhaseInput['recipe']): number =>
-  recipe.phaseB.filtering === 'consensus' ? recipe.phaseB.consensusAttempts : 1;
 
 async function askWhatIsMissing(
   input: PhaseInput,

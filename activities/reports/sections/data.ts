@@ -1,13 +1,14 @@
-import { percent, share } from '../../../domain/figures.ts';
-import type { ClassCounts, DataReport, DataStep, ResponseClass } from '../../../domain/records.ts';
+import { total } from '../../../domain/data-report.ts';
+import { share } from '../../../domain/figures.ts';
+import type { DataReport, DataStep, ResponseClass } from '../../../domain/records.ts';
 import { attemptLabel } from '../charts/accuracy-chart.ts';
 import { html } from '../html.ts';
 import type { Html } from '../html.ts';
 import { count } from '../quantities.ts';
 import type { ReportData } from '../report-data.ts';
+import { balanceBar } from './balance-bar.ts';
 import { section, table } from './section.ts';
-
-const total = ({ yes, no }: ClassCounts) => yes + no;
+import { responseTables } from './teacher-responses.ts';
 
 /** Class balance before and after every step, what each removed and why, and how good drafts and responses were. */
 export function dataSection(data: ReportData): Html {
@@ -27,18 +28,6 @@ export function dataSection(data: ReportData): Html {
   );
 }
 
-function bar(counts: ClassCounts): Html {
-  const n = total(counts);
-  if (n === 0) return html`<span class="empty">empty</span>`;
-  const yes = (100 * counts.yes) / n;
-  return html`<span class="balance" role="img" aria-label="${share(counts.yes, n)} yes"
-      ><span style="width:${yes.toFixed(2)}%"></span
-    ></span>
-    <span class="balance-text"
-      >${percent(counts.yes / n)} yes <span class="of">${count(counts.yes)} / ${count(counts.no)}</span></span
-    >`;
-}
-
 function removedWords({ before, after, removed }: DataStep): Html {
   const some = removed.filter(({ counts }) => total(counts) > 0);
   const added = { yes: Math.max(0, after.yes - before.yes), no: Math.max(0, after.no - before.no) };
@@ -56,8 +45,8 @@ function balanceTable(groups: [string, DataReport][]): Html {
   const rows = groups.flatMap(([name, report]) =>
     report.steps.map((step, index) => [
       html`${index === 0 ? html`<span class="group">${name}</span>` : null}${step.name}`,
-      bar(step.before),
-      bar(step.after),
+      balanceBar(step.before),
+      balanceBar(step.after),
       removedWords(step),
     ]),
   );
@@ -119,7 +108,8 @@ function qualityTables(data: ReportData): Html {
               ],
             ],
             'Teacher responses by class',
-          )}`
+          )}
+          ${responseTables(responses)}`
       : null
   }`;
 }

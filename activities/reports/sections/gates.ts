@@ -6,6 +6,7 @@ import { instant, shortDigest, usd } from '../quantities.ts';
 import { remedyWords } from '../remedy-words.ts';
 import type { GateReport, ReportData } from '../report-data.ts';
 import type { Decision, Experiment, Finding } from '../../../domain/gate-types.ts';
+import { criteriaList } from './criteria.ts';
 import { section, verdictBadge } from './section.ts';
 
 const sources: Record<Decision['source'], string> = {
@@ -52,7 +53,7 @@ export function gatesSection(data: ReportData): Html {
   );
 }
 
-function gateCard({ evidence, decisions, outcome }: GateReport): Html {
+function gateCard({ evidence, earlier, decisions, outcome }: GateReport): Html {
   const overridden = decisions.some(({ accepted, override }) => accepted && override);
   const { recommendation } = evidence;
   return html`<article class="${overridden ? 'card overridden' : 'card'}">
@@ -67,9 +68,7 @@ function gateCard({ evidence, decisions, outcome }: GateReport): Html {
             ${budgetLines(evidence.budget).map((line) => html`<li>${line}</li>`)}
           </ul>`
     }
-    <ul class="criteria">
-      ${evidence.criteria.map((criterion) => html`<li>${verdictBadge(criterion.verdict)} <span>${criterion.text}</span></li>`)}
-    </ul>
+    ${criteriaList(evidence, earlier)}
     ${
       evidence.experiments === undefined
         ? null

@@ -104,6 +104,13 @@ const cases = (): Case[] => [
     what: 'a template without its field',
     start: { ...good, overrides: { 'templates.reasoning': 'Question: {question}\nReasoning:' } },
   },
+  {
+    what: 'a wording for the teacher that is never used',
+    start: {
+      ...good,
+      overrides: { 'templates.teacherVariants': [{ name: 'usual' }, { name: 'terse', system: 'Be brief.' }] },
+    },
+  },
   { what: 'a model without a price', start: { ...good, overrides: { 'teacher.model': 'my-own-model' } } },
   {
     what: 'a cap below the estimate',

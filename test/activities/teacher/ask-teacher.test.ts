@@ -75,6 +75,38 @@ describe('a teacher stage', () => {
     expect(server.seen.bodies.at(-1)).not.toContain('metadata');
   });
 
+  it('attempts go through the wordings in turn; rows name theirs, and one that changes is asked anew alone', async () => {
+    const server = await paid();
+    const more = { run: 'worded', questions: someQuestions(2), attempts: 3 };
+    const teacher = { ...nano, maxTokens: 140 };
+    const recipe = (user: string) => ({
+      teacher,
+      templates: { teacherVariants: [{ name: 'usual' }, { name: 'turned', user }] },
+    });
+    const asked = await ask(store, server, await askInput(store, recipe('{draft}, asked: {question}'), more));
+    const rows = await store.rows<TeacherResponse>(asked.responses);
+    expect(rows.map(({ attempt, template }) => `${attempt} ${template?.name}`)).toEqual([
+      ...['0 usual', '1 turned', '2 usual'],
+      ...['0 usual', '1 turned', '2 usual'],
+    ]);
+    expect(new Set(rows.map(({ template }) => template?.digest)).size).toBe(2);
+    expect(asked.report.templates).toMatchObject([
+      { name: 'usual', digest: rows[0]?.template?.digest, n: 4 },
+      { name: 'turned', digest: rows[1]?.template?.digest, n: 2 },
+    ]);
+    expect(asked.report.agreement).toMatchObject({ questions: 2, compared: 2 });
+    expect(server.seen.bodies.filter((body) => body.includes(', asked: Is fact'))).toHaveLength(2);
+    const again = await ask(
+      store,
+      server,
+      await askInput(store, recipe('{draft}; {question}'), { ...more, run: 'else' }),
+    );
+    expect(again).toMatchObject({ calls: 2, reused: 4 });
+    const plain = await ask(store, server, await askInput(store, { teacher }, { ...more, run: 'plain' }));
+    expect(plain).toMatchObject({ calls: 2, reused: 4 });
+    expect((await store.rows<TeacherResponse>(plain.responses)).some((row) => 'template' in row)).toBe(false);
+  });
+
   it('simulated answers are never taken for real ones', async () => {
     const { baseUrl } = await simulated();
     const server = await paid();
