@@ -95,18 +95,31 @@ export function filterResponses(
   return { kept, steps };
 }
 
-/** Counts of responses by class and by problem, and how many were readable without having the asked form. */
-export function responseReport(responses: readonly TeacherResponse[]): NonNullable<DataReport['responses']> {
+type ResponseReport = NonNullable<DataReport['responses']>;
+
+/** Counts responses, one at a time, by class and by problem, and how many were readable without having the asked form. */
+export function countResponses() {
   const byClass = { valid: 0, disagreed: 0, unparsable: 0, truncated: 0, refused: 0, failed: 0 };
-  const problems: NonNullable<NonNullable<DataReport['responses']>['problems']> = {};
-  for (const { class: name, problem } of responses) {
-    byClass[name] += 1;
-    if (problem !== undefined) problems[problem] = (problems[problem] ?? 0) + 1;
-  }
+  const problems: NonNullable<ResponseReport['problems']> = {};
+  let [n, lenient] = [0, 0];
   return {
-    n: responses.length,
-    byClass,
-    lenient: responses.filter((row) => row.answer !== null && !row.strict).length,
-    ...(Object.keys(problems).length > 0 && { problems }),
+    add({ class: name, problem, answer, strict }: TeacherResponse): void {
+      n += 1;
+      byClass[name] += 1;
+      if (problem !== undefined) problems[problem] = (problems[problem] ?? 0) + 1;
+      if (answer !== null && !strict) lenient += 1;
+    },
+    report: (): ResponseReport => ({
+      n,
+      byClass,
+      lenient,
+      ...(Object.keys(problems).length > 0 && { problems }),
+    }),
   };
+}
+
+export function responseReport(responses: readonly TeacherResponse[]): ResponseReport {
+  const counted = countResponses();
+  for (const response of responses) counted.add(response);
+  return counted.report();
 }
