@@ -4,6 +4,7 @@ import pLimit from 'p-limit';
 import { eachInParallel } from '../store/parallel.ts';
 import { ask } from './answer.ts';
 import type { Answered, Stage, Unanswered } from './answer.ts';
+import type { TeacherConnection } from './connect.ts';
 import { numbered } from './requests.ts';
 import type { ApiRequest, Requests } from './requests.ts';
 import { teacherFailure } from './teacher-failure.ts';
@@ -52,18 +53,14 @@ export async function askAll<Request extends ApiRequest, Row>(
   const weather = trackWeather(Math.max(concurrency, faultsOfOutage), maxRetries, (ms) => {
     stage.line.pace.pause(ms);
   });
-  const ends: Error[] = [];
-  const end = (error: unknown): void => {
-    ends.push(error instanceof Error ? error : new Error(String(error)));
-  };
-  let [given, first] = [0, null as CallFault | null];
+  const ends = trackEnds(connection, requests.count);
 
   const once = async (request: Request): Promise<Answered<Row> | Unanswered | null> => {
-    if (ends.length > 0) return null;
+    if (ends.any()) return null;
     try {
       return await ask(stage, request, weather.answered);
     } catch (error) {
-      end(error);
+      ends.end(error);
       return null;
     }
   };
@@ -76,8 +73,8 @@ export async function askAll<Request extends ApiRequest, Row>(
       const { fault } = outcome;
       if (fault.kind === 'row') return failed(stage, request, fault);
       const lasting = fault.kind === 'transient' && weather.fault();
-      if (fault.kind === 'rejected' || lasting) ends.push(teacherFailure(fault, connection));
-      if (ends.length > 0) return null;
+      if (fault.kind === 'rejected' || lasting) ends.end(teacherFailure(fault, connection));
+      if (ends.any()) return null;
       if (fault.kind !== 'transient') return null;
       // Waiting for a limit is no failure as long as the queue moves.
       if (fault.reason === 'rate-limit' && weather.answers() > progress) tries = 0;
@@ -86,8 +83,7 @@ export async function askAll<Request extends ApiRequest, Row>(
         // A server that answers, if only with rubbish, is not away.
         const there = fault.reason === 'malformed' || weather.answeredAfter(outcome.order);
         if (fault.again && there) return failed(stage, request, fault);
-        given += 1;
-        first ??= fault;
+        ends.give(fault);
         return null;
       }
       await delay(Math.max(backOffMs(tries), fault.retryAfterMs ?? 0), undefined, { signal }).catch(() => undefined);
@@ -95,20 +91,38 @@ export async function askAll<Request extends ApiRequest, Row>(
   };
 
   await eachInParallel(numbered(requests), Math.max(leastInHand, 2 * places), async ({ request, index }) => {
-    if (ends.length > 0) return;
+    if (ends.any()) return;
     try {
       const row = settled(request, index) ?? (await untilAnswered(request));
       if (row !== null) keep(index, row);
     } catch (error) {
-      end(error);
+      ends.end(error);
     }
-  }).catch(end);
+  }).catch(ends.end);
   if (signal.aborted) await Context.current().cancelled;
-  if (ends[0]) throw ends[0];
-  if (first) {
-    const message = `${given} of ${requests.count} requests failed, the first with: ${first.message}`;
-    throw teacherFailure({ ...first, message }, connection);
-  }
+  ends.raise();
+}
+
+/** Why a stage does not finish: what ended it, or requests that were given up. */
+function trackEnds(connection: TeacherConnection, count: number) {
+  const ends: Error[] = [];
+  const given: { first: CallFault | null; count: number } = { first: null, count: 0 };
+  return {
+    any: (): boolean => ends.length > 0,
+    end: (error: unknown): void => {
+      ends.push(error instanceof Error ? error : new Error(String(error)));
+    },
+    give: (fault: CallFault): void => {
+      given.first ??= fault;
+      given.count += 1;
+    },
+    raise: (): void => {
+      if (ends[0]) throw ends[0];
+      if (given.first === null) return;
+      const message = `${given.count} of ${count} requests failed, the first with: ${given.first.message}`;
+      throw teacherFailure({ ...given.first, message }, connection);
+    },
+  };
 }
 
 const failed = <Request, Row>(

@@ -70,7 +70,8 @@ export async function openStage(
     unansweredBefore(store, folder),
   ]);
   const server = { simulated, official: connection.official };
-  const each = () => teacherRequests(recipe, store.readRows<Question>(input.questions), drafts.get, attempts, server);
+  const each = () =>
+    teacherRequests(recipe, store.readRows<Question>(input.questions), (id) => drafts.get(id), attempts, server);
   const price = priceOf(teacher.model, simulated ? 'free' : teacherPrice(teacher));
   if (price === null) throw failure('InvalidRecipe', `teacher.price: no price is known for ${teacher.model}`);
   const requests = { count, each };

@@ -11,7 +11,11 @@ async function* asStream<Item>(items: Iterable<Item>): AsyncGenerator<Item> {
 }
 
 it('lines are what stands between newlines, wherever chunks end', async () => {
-  const lines = async (chunks: string[]) => Array.fromAsync(linesOf(asStream(chunks)));
+  const lines = async (chunks: string[]): Promise<string[]> => {
+    const all: string[] = [];
+    for await (const line of linesOf(asStream(chunks))) all.push(line);
+    return all;
+  };
   expect(await lines(['a\nb', 'c\n', '', '\nd\u2028\r', 'e'])).toEqual(['a', 'bc', '', 'd\u2028\re']);
   expect(await lines(['a\n'])).toEqual(['a']);
   expect(await lines([])).toEqual([]);
