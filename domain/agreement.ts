@@ -1,23 +1,8 @@
 import type { Answer, DataReport, TeacherResponse } from './records.ts';
-import { countByAnswer } from './sampling.ts';
 
 export type ResponseReport = NonNullable<DataReport['responses']>;
 export type Agreement = NonNullable<ResponseReport['agreement']>;
 export type TemplateCounts = NonNullable<ResponseReport['templates']>[number];
-
-function groupBy(
-  responses: readonly TeacherResponse[],
-  keyOf: (row: TeacherResponse) => string,
-): Map<string, TeacherResponse[]> {
-  const groups = new Map<string, TeacherResponse[]>();
-  for (const row of responses) {
-    const key = keyOf(row);
-    const group = groups.get(key);
-    if (group) group.push(row);
-    else groups.set(key, [row]);
-  }
-  return groups;
-}
 
 /** Whether a response has an answer that can be used; one that was cut off before it was given has none. */
 export const isReadable = (response: TeacherResponse): response is TeacherResponse & { answer: Answer } =>
@@ -25,17 +10,30 @@ export const isReadable = (response: TeacherResponse): response is TeacherRespon
 
 const mean = (values: readonly number[]): number => values.reduce((sum, value) => sum + value, 0) / values.length;
 
+type Votes = { asked: number; yes: number; no: number };
+
 /**
- * How far attempts at the same question agree, right or wrong. Questions with fewer than two readable answers say
- * nothing of it. Null when no question was asked twice.
+ * How far attempts at the same question agree, right or wrong; takes one response after the other. Questions with fewer than
+ * two readable answers say nothing of it. Null when no question was asked twice.
  */
-export function agreementOf(responses: readonly TeacherResponse[]): Agreement | null {
-  const questions = [...groupBy(responses, ({ id }) => id).values()].filter((attempts) => attempts.length > 1);
-  if (questions.length === 0) return null;
-  const votes = questions.map((attempts) => countByAnswer(attempts.filter(isReadable)));
+export function countAgreement() {
+  const byQuestion = new Map<string, Votes>();
+  return {
+    add(response: TeacherResponse): void {
+      const votes = byQuestion.get(response.id) ?? { asked: 0, yes: 0, no: 0 };
+      byQuestion.set(response.id, votes);
+      votes.asked += 1;
+      if (isReadable(response)) votes[response.answer] += 1;
+    },
+    report: (): Agreement | null => agreementOf([...byQuestion.values()].filter(({ asked }) => asked > 1)),
+  };
+}
+
+function agreementOf(votes: readonly Votes[]): Agreement | null {
+  if (votes.length === 0) return null;
   const compared = votes.filter(({ yes, no }) => yes + no > 1);
   return {
-    questions: questions.length,
+    questions: votes.length,
     compared: compared.length,
     unanimous: compared.filter(({ yes, no }) => yes === 0 || no === 0).length,
     majorityShare: compared.length === 0 ? null : mean(compared.map(({ yes, no }) => Math.max(yes, no) / (yes + no))),
@@ -62,16 +60,20 @@ function fleissKappa(compared: readonly { yes: number; no: number }[]): number |
 }
 
 /** What each wording came to, in order of first use; empty where the recipe lists none. */
-export const countTemplates = (responses: readonly TeacherResponse[]): TemplateCounts[] =>
-  [...groupBy(responses, ({ template }) => template?.name ?? '')].flatMap(([name, rows]) => {
-    const digest = rows[0]?.template?.digest;
-    if (digest === undefined) return [];
-    const truth = (row: TeacherResponse) => ({ answer: row.truth });
-    return [
-      {
-        ...{ name, digest, n: rows.length, readable: rows.filter(isReadable).length },
-        asked: countByAnswer(rows.map(truth)),
-        right: countByAnswer(rows.filter((row) => row.class === 'valid').map(truth)),
-      },
-    ];
-  });
+export function countTemplates() {
+  const byName = new Map<string, TemplateCounts>();
+  return {
+    add(response: TeacherResponse): void {
+      if (response.template === undefined) return;
+      const { name, digest } = response.template;
+      const none = { asked: { yes: 0, no: 0 }, right: { yes: 0, no: 0 } };
+      const counts = byName.get(name) ?? { name, digest, n: 0, readable: 0, ...none };
+      byName.set(name, counts);
+      counts.n += 1;
+      if (isReadable(response)) counts.readable += 1;
+      counts.asked[response.truth] += 1;
+      if (response.class === 'valid') counts.right[response.truth] += 1;
+    },
+    report: (): TemplateCounts[] => [...byName.values()],
+  };
+}

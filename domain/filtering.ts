@@ -1,6 +1,7 @@
-import { agreementOf, countTemplates, isReadable } from './agreement.ts';
+import { countAgreement, countTemplates, isReadable } from './agreement.ts';
+import type { ResponseReport } from './agreement.ts';
 import { invalid } from './invalid.ts';
-import type { Answer, ClassCounts, DataReport, DataStep, Filtering, Question, TeacherResponse } from './records.ts';
+import type { Answer, ClassCounts, DataStep, Filtering, Question, TeacherResponse } from './records.ts';
 import { countByAnswer } from './sampling.ts';
 import { sortedById } from './shuffle.ts';
 
@@ -93,22 +94,41 @@ export function filterResponses(
   return { kept, steps };
 }
 
-/** Counts of responses by class, problem and wording, agreement of attempts, and how many had not the asked form. */
-export function responseReport(responses: readonly TeacherResponse[]): NonNullable<DataReport['responses']> {
+/**
+ * Counts responses, one at a time: by class, problem and wording, how far attempts agree, and how many were readable without
+ * having the asked form.
+ */
+export function countResponses() {
   const byClass = { valid: 0, disagreed: 0, unparsable: 0, truncated: 0, refused: 0, failed: 0 };
-  const problems: NonNullable<NonNullable<DataReport['responses']>['problems']> = {};
-  for (const { class: name, problem } of responses) {
-    byClass[name] += 1;
-    if (problem !== undefined) problems[problem] = (problems[problem] ?? 0) + 1;
-  }
-  const agreement = agreementOf(responses);
-  const templates = countTemplates(responses);
+  const problems: NonNullable<ResponseReport['problems']> = {};
+  const agreed = countAgreement();
+  const worded = countTemplates();
+  let [n, lenient] = [0, 0];
   return {
-    n: responses.length,
-    byClass,
-    lenient: responses.filter((row) => row.answer !== null && !row.strict).length,
-    ...(Object.keys(problems).length > 0 && { problems }),
-    ...(agreement && { agreement }),
-    ...(templates.length > 0 && { templates }),
+    add(row: TeacherResponse): void {
+      const { class: name, problem, answer, strict } = row;
+      n += 1;
+      byClass[name] += 1;
+      if (problem !== undefined) problems[problem] = (problems[problem] ?? 0) + 1;
+      if (answer !== null && !strict) lenient += 1;
+      agreed.add(row);
+      worded.add(row);
+    },
+    report: (): ResponseReport => {
+      const agreement = agreed.report();
+      const templates = worded.report();
+      return {
+        ...{ n, byClass, lenient },
+        ...(Object.keys(problems).length > 0 && { problems }),
+        ...(agreement && { agreement }),
+        ...(templates.length > 0 && { templates }),
+      };
+    },
   };
+}
+
+export function responseReport(responses: readonly TeacherResponse[]): ResponseReport {
+  const counted = countResponses();
+  for (const response of responses) counted.add(response);
+  return counted.report();
 }

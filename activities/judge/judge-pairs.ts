@@ -14,12 +14,14 @@ import type { Draft, Question } from '../../domain/records.ts';
 import type { ApiActivities } from '../contract.ts';
 import { failure } from '../failure.ts';
 import { sha256 } from '../store/files.ts';
+import { withShelves } from '../store/shelf.ts';
 import type { Store } from '../store/store.ts';
 import { askStage } from '../teacher/ask-stage.ts';
 import { unansweredBefore } from '../teacher/books.ts';
 import type { TeacherDeps } from '../teacher/open-stage.ts';
 import { greetServer } from '../teacher/greet-server.ts';
 import { listStored } from '../teacher/known-responses.ts';
+import { trackProgress } from '../teacher/progress.ts';
 import { namesOf } from '../teacher/simulated.ts';
 import { connectJudge } from './connect-judge.ts';
 import { isStructured, judgeReading, judgeRequests } from './judge-requests.ts';
@@ -54,18 +56,30 @@ export const createJudgePairs =
     // Two pairs may be the same by their texts: that is one request.
     const requests = [...new Map(plans.flatMap((plan) => plan.requests.map((one) => [one.digest, one]))).values()];
     const folder = `runs/${scope.run}/${scope.phase}-${scope.attempt}`;
-    const { answered, paidUsd } = await askStage(store, paceOf, {
-      ...{ requests, reading: judgeReading, label: 'verdicts' },
-      payer: `${scope.run}/${scope.phase}-${scope.attempt}/${name}`,
-      stored: await listStored(store, requests.length),
-      unansweredUsd: await unansweredBefore(store, folder),
-      costOf: (judgeUsd) => ({ judgeUsd }),
-      ...{ folder, recipe, settings: judge, connection, simulated, price, budget },
+    const { answered, paidUsd } = await withShelves(store, async (newShelf) => {
+      const progress = trackProgress(requests.length, 'verdicts');
+      try {
+        const asked = await askStage(store, paceOf, newShelf, {
+          ...{ requests: { count: requests.length, each: () => requests }, reading: judgeReading, progress },
+          payer: `${scope.run}/${scope.phase}-${scope.attempt}/${name}`,
+          stored: await listStored(store, requests.length),
+          unansweredUsd: await unansweredBefore(store, folder),
+          costOf: (judgeUsd) => ({ judgeUsd }),
+          ...{ folder, recipe, settings: judge, connection, simulated, price, budget },
+        });
+        return { ...asked, answered: [...asked.answered] };
+      } finally {
+        progress.end();
+      }
     });
     const judgements = new Map(answered.map(({ response }) => [response.requestDigest, response]));
     const pairs = plans.map((plan) => judgedPair(plan, judgements));
     const identity: JudgeIdentity = {
-      name: namesOf(answered, judge.model, simulated),
+      name: namesOf(
+        answered.map(({ model }) => model),
+        judge.model,
+        simulated,
+      ),
       promptDigest: sha256(canonicalJson(templates)),
       ...{ temperature: judge.temperature, maxTokens: judge.maxTokens, bothOrders: judge.bothOrders },
       structuredOutput: isStructured(judge, server),

@@ -26,3 +26,30 @@ export async function inParallel<Item, Result>(
     return outcome.value as Result;
   });
 }
+
+/**
+ * The same over a stream: an item is taken only when there is room for it, so memory does not grow with their number. An
+ * error of the stream itself comes out in the same way.
+ */
+export async function eachInParallel<Item>(
+  items: AsyncGenerator<Item>,
+  concurrency: number,
+  work: (item: Item) => Promise<void>,
+): Promise<void> {
+  let broken = false;
+  const guarded = async (item: Item): Promise<void> => {
+    if (broken) return;
+    try {
+      await work(item);
+    } catch (error) {
+      broken = true;
+      throw error;
+    }
+  };
+  // All take from the one stream, each its next item when it is done with the last.
+  const takers = Array.from({ length: concurrency }, async () => {
+    for await (const item of items) await guarded(item);
+  });
+  const broke = (await Promise.allSettled(takers)).find(({ status }) => status === 'rejected');
+  if (broke?.status === 'rejected') throw broke.reason;
+}

@@ -1,9 +1,9 @@
 import { createReadStream } from 'node:fs';
 import { rm, writeFile } from 'node:fs/promises';
-import { createInterface } from 'node:readline';
 import { failures } from '../../domain/failures.ts';
 import type { ArtefactRef } from '../../domain/records.ts';
 import type { Cache } from './cache.ts';
+import { linesOf } from './lines.ts';
 import type { Objects } from './objects.ts';
 import { storageFailure, uriOf } from './storage-failure.ts';
 
@@ -15,8 +15,8 @@ const CHUNK_CHARS = 64 * 1024;
 export function createRows(cache: Cache, objects: Objects, fetch: (ref: ArtefactRef) => Promise<string>) {
   /** Rows one at a time. They are cast, not checked: their digest was. */
   async function* readRows<Row>(ref: ArtefactRef): AsyncGenerator<Row> {
-    const lines = createInterface({ input: createReadStream(await fetch(ref)), crlfDelay: Infinity });
-    for await (const line of lines) if (line !== '') yield JSON.parse(line) as Row;
+    const chunks = createReadStream(await fetch(ref), 'utf8') as AsyncIterable<string>;
+    for await (const line of linesOf(chunks)) if (line !== '') yield JSON.parse(line) as Row;
   }
 
   return {

@@ -1,9 +1,12 @@
 import { setTimeout as delay } from 'node:timers/promises';
 import { Context } from '@temporalio/activity';
 import pLimit from 'p-limit';
+import { eachInParallel } from '../store/parallel.ts';
 import { ask } from './answer.ts';
 import type { Answered, Stage, Unanswered } from './answer.ts';
-import type { ApiRequest } from './requests.ts';
+import type { TeacherConnection } from './connect.ts';
+import { numbered } from './requests.ts';
+import type { ApiRequest, Requests } from './requests.ts';
 import { teacherFailure } from './teacher-failure.ts';
 import type { CallFault } from './teacher-failure.ts';
 
@@ -17,37 +20,47 @@ const longestRetryAfterMs = 10 * 60_000;
 /** So many faults in a row (or one per request in flight) and no answer between them are an outage. */
 const faultsOfOutage = 8;
 
-type Limits = { concurrency: number; maxRetries: number; advance: () => void };
+/** So many requests are in hand at once, asked, waiting to be asked or waiting to be asked again: memory holds no more. */
+const leastInHand = 1024;
+
+type Limits = { concurrency: number; maxRetries: number };
+
+/** What a stage does with its rows and knows of them before. */
+type Rows<Request, Row> = {
+  /** What needs not be asked; null = it does. */
+  settled: (request: Request, index: number) => Answered<Row> | null;
+  /** Takes each row as it comes, in any order. */
+  keep: (index: number, row: Answered<Row>) => void;
+};
 
 /**
  * Every request, answered or failed by name. A fault that may pass is tried again behind the rest of the queue, after a
  * jittered while. In an outage all wait; when it lasts, the activity fails and is tried again: what was answered is kept.
  * One request that keeps failing while others are answered is its own fault, and fails alone.
  *
- * @param settled what needs not be asked, by index; null = it does
  * @throws TeacherRejected, TeacherUnavailable, BudgetExceeded, failures of the store; the cancellation
  */
 export async function askAll<Request extends ApiRequest, Row>(
   stage: Stage<Request, Row>,
-  requests: readonly Request[],
-  settled: readonly (Answered<Row> | null)[],
-  { concurrency, maxRetries, advance }: Limits,
-): Promise<Answered<Row>[]> {
+  requests: Requests<Request>,
+  { settled, keep }: Rows<Request, Row>,
+  { concurrency, maxRetries }: Limits,
+): Promise<void> {
   const { connection, signal } = stage.line;
   // Beyond those at the provider a few may be on their way to the store, so that its latency costs no throughput.
-  const limit = pLimit(concurrency + Math.ceil(concurrency / 8));
+  const places = concurrency + Math.ceil(concurrency / 8);
+  const limit = pLimit(places);
   const weather = trackWeather(Math.max(concurrency, faultsOfOutage), maxRetries, (ms) => {
     stage.line.pace.pause(ms);
   });
-  const ends: Error[] = [];
-  const given: CallFault[] = [];
+  const ends = trackEnds(connection, requests.count);
 
   const once = async (request: Request): Promise<Answered<Row> | Unanswered | null> => {
-    if (ends.length > 0) return null;
+    if (ends.any()) return null;
     try {
       return await ask(stage, request, weather.answered);
     } catch (error) {
-      ends.push(error instanceof Error ? error : new Error(String(error)));
+      ends.end(error);
       return null;
     }
   };
@@ -60,8 +73,8 @@ export async function askAll<Request extends ApiRequest, Row>(
       const { fault } = outcome;
       if (fault.kind === 'row') return failed(stage, request, fault);
       const lasting = fault.kind === 'transient' && weather.fault();
-      if (fault.kind === 'rejected' || lasting) ends.push(teacherFailure(fault, connection));
-      if (ends.length > 0) return null;
+      if (fault.kind === 'rejected' || lasting) ends.end(teacherFailure(fault, connection));
+      if (ends.any()) return null;
       if (fault.kind !== 'transient') return null;
       // Waiting for a limit is no failure as long as the queue moves.
       if (fault.reason === 'rate-limit' && weather.answers() > progress) tries = 0;
@@ -70,27 +83,46 @@ export async function askAll<Request extends ApiRequest, Row>(
         // A server that answers, if only with rubbish, is not away.
         const there = fault.reason === 'malformed' || weather.answeredAfter(outcome.order);
         if (fault.again && there) return failed(stage, request, fault);
-        given.push(fault);
+        ends.give(fault);
         return null;
       }
       await delay(Math.max(backOffMs(tries), fault.retryAfterMs ?? 0), undefined, { signal }).catch(() => undefined);
     }
   };
 
-  const answered = await Promise.all(
-    requests.map(async (request, index) => {
-      const one = settled[index] ?? (await untilAnswered(request));
-      if (one !== null) advance();
-      return one;
-    }),
-  );
+  await eachInParallel(numbered(requests), Math.max(leastInHand, 2 * places), async ({ request, index }) => {
+    if (ends.any()) return;
+    try {
+      const row = settled(request, index) ?? (await untilAnswered(request));
+      if (row !== null) keep(index, row);
+    } catch (error) {
+      ends.end(error);
+    }
+  }).catch(ends.end);
   if (signal.aborted) await Context.current().cancelled;
-  if (ends[0]) throw ends[0];
-  if (given[0]) {
-    const message = `${given.length} of ${requests.length} requests failed, the first with: ${given[0].message}`;
-    throw teacherFailure({ ...given[0], message }, connection);
-  }
-  return answered.filter((one) => one !== null);
+  ends.raise();
+}
+
+/** Why a stage does not finish: what ended it, or requests that were given up. */
+function trackEnds(connection: TeacherConnection, count: number) {
+  const ends: Error[] = [];
+  const given: { first: CallFault | null; count: number } = { first: null, count: 0 };
+  return {
+    any: (): boolean => ends.length > 0,
+    end: (error: unknown): void => {
+      ends.push(error instanceof Error ? error : new Error(String(error)));
+    },
+    give: (fault: CallFault): void => {
+      given.first ??= fault;
+      given.count += 1;
+    },
+    raise: (): void => {
+      if (ends[0]) throw ends[0];
+      if (given.first === null) return;
+      const message = `${given.count} of ${count} requests failed, the first with: ${given.first.message}`;
+      throw teacherFailure({ ...given.first, message }, connection);
+    },
+  };
 }
 
 const failed = <Request, Row>(

@@ -4,6 +4,7 @@ import type { Recipe } from '../../config/recipe.ts';
 import type { BudgetNews, BudgetRoom } from '../../domain/budget.ts';
 import { costUsd } from '../../domain/prices.ts';
 import type { TokenPrice } from '../../domain/prices.ts';
+import type { NewShelf, Shelf } from '../store/shelf.ts';
 import type { Store } from '../store/store.ts';
 import { reuse } from './answer.ts';
 import type { Answered, Reading, Stage } from './answer.ts';
@@ -16,13 +17,13 @@ import { openJournal } from './journal.ts';
 import { findKnown } from './known-responses.ts';
 import type { StoredDigests } from './known-responses.ts';
 import type { PaceOf } from './paces.ts';
-import { trackProgress } from './progress.ts';
-import type { ApiRequest } from './requests.ts';
+import type { Progress } from './progress.ts';
+import type { ApiRequest, Requests } from './requests.ts';
 import { createWindow } from './window.ts';
 
 /** A stage of paid calls before it begins. */
 export type StageInput<Request, Row> = {
-  requests: readonly Request[];
+  requests: Requests<Request>;
   reading: Reading<Request, Row>;
   recipe: Pick<Recipe, 'budget' | 'reliability'>;
   settings: Pick<
@@ -44,7 +45,7 @@ export type StageInput<Request, Row> = {
   /** What the stage has paid, as the budget gate counts it. */
   costOf: (paidUsd: number) => BudgetNews['cost'];
   /** What a watcher sees. */
-  label: string;
+  progress: Progress;
   /** What batches of the stage came to. */
   collected?: Collected;
   /** How a request ends that has no answer and is not to be asked; null = it is asked. */
@@ -53,14 +54,16 @@ export type StageInput<Request, Row> = {
 
 /**
  * Asks every request that is not answered yet, at the provider's pace, under the cap, paid once: each answer is stored
- * under the digest of its request before it is used. Heartbeats while it goes on.
+ * under the digest of its request before it is used. Rows wait on a shelf, so that memory does not grow with the stage.
  *
- * @returns rows in order of the requests; `paidUsd` by this stage, attempts before this one included
+ * @returns rows in order of the requests, as long as the shelf is there; `paidUsd` by this stage, attempts before this one
+ *   included
  * @throws as {@link askAll}
  */
 export async function askStage<Request extends ApiRequest, Row>(
   store: Store,
   paceOf: PaceOf,
+  newShelf: NewShelf,
   {
     requests,
     reading,
@@ -71,47 +74,58 @@ export async function askStage<Request extends ApiRequest, Row>(
     price,
     payer,
     stored,
+    progress,
     ...input
   }: StageInput<Request, Row>,
-): Promise<{ answered: Answered<Row>[]; paidUsd: number }> {
+): Promise<{ answered: Iterable<Answered<Row>>; paidUsd: number }> {
   const signal = Context.current().cancellationSignal;
   const journal = await openJournal(store, payer, stored);
   const { pace, leave } = await paceOf(connection, settings);
   let books: Books | null = null;
-  const progress = trackProgress(requests.length, input.label, () => books?.money() ?? {});
   let finished = false;
   try {
     const { collected } = input;
-    const { responses: known, paidUsd: answeredUsd } = await findKnown(store, requests, { stored, collected, payer });
+    const known = await findKnown(store, newShelf, requests, { stored, collected, payer });
     const room = input.budget ?? { capUsd: recipe.budget.capUsd, spentUsd: 0 };
-    const before = { answeredUsd, unansweredUsd: input.unansweredUsd };
-    const { ledger, unanswered, paidUsd } = (books = openBooks(store, input.folder, room, before));
+    const before = { answeredUsd: known.paidUsd, unansweredUsd: input.unansweredUsd };
+    const { ledger, unanswered, paidUsd, money } = (books = openBooks(store, input.folder, room, before));
+    progress.tell(money);
     const { maxTokens, concurrency, maxRetries } = settings;
     const { outageMinutes } = Reliability.parse(recipe.reliability);
     const line = { connection, window: createWindow(concurrency), pace, signal };
     const stage: Stage<Request, Row> = {
       ...{ store, line, simulated, price, maxTokens, ledger, unanswered, journal, payer, outageMinutes, reading },
     };
-    const settled = requests.map((request, index) => {
-      const response = known[index];
-      return response ? reuse(stage, request, response) : (input.settle?.(request) ?? null);
-    });
-    const limits = { concurrency, maxRetries, advance: progress.advance };
-    const answered = await askAll(stage, requests, settled, limits).catch((error: unknown) => {
-      const callsLeft = requests.length - progress.done();
-      const nextUsd = dearestUsd(requests, maxTokens, price);
-      throw atTheCap(error, { cost: input.costOf(paidUsd()), nextUsd, restUsd: nextUsd * callsLeft });
+    const answered = newShelf<number, Answered<Row>>();
+    const rows = {
+      settled: (request: Request, index: number) => {
+        const response = known.responseTo(request, index);
+        return response ? reuse(stage, request, response) : (input.settle?.(request) ?? null);
+      },
+      keep: (index: number, row: Answered<Row>) => {
+        answered.put(index, row);
+        progress.advance();
+      },
+    };
+    await askAll(stage, requests, rows, { concurrency, maxRetries }).catch((error: unknown) => {
+      const nextUsd = costUsd({ input: known.mostInputTokens, output: maxTokens }, price);
+      const restUsd = nextUsd * (requests.count - progress.done());
+      throw atTheCap(error, { cost: input.costOf(paidUsd()), nextUsd, restUsd });
     });
     finished = true;
-    return { answered, paidUsd: paidUsd() };
+    return { answered: inOrder(answered, requests.count), paidUsd: paidUsd() };
   } finally {
     await books?.keep();
     await journal.close(finished);
     await leave();
-    progress.end();
   }
 }
 
-/** The most that any of the calls can cost. */
-const dearestUsd = (requests: readonly ApiRequest[], output: number, price: TokenPrice): number =>
-  costUsd({ input: requests.reduce((most, { mostInputTokens }) => Math.max(most, mostInputTokens), 0), output }, price);
+/** A shelf with a row for each of its first numbers. */
+function* inOrder<Row>(shelf: Shelf<number, Row>, count: number): Generator<Row> {
+  for (let index = 0; index < count; index += 1) {
+    const row = shelf.get(index);
+    if (row === undefined) throw new Error(`Request ${index} was neither answered nor failed.`);
+    yield row;
+  }
+}

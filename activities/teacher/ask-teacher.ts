@@ -1,14 +1,16 @@
-import { responseReport } from '../../domain/filtering.ts';
+import { countResponses } from '../../domain/filtering.ts';
 import type { Recipe } from '../../config/recipe.ts';
 import type { TeacherResponse } from '../../domain/records.ts';
 import type { ApiActivities } from '../contract.ts';
+import { withShelves } from '../store/shelf.ts';
 import type { Answered } from './answer.ts';
 import { askStage } from './ask-stage.ts';
 import { readCollected } from './batches/collected.ts';
-import type { RowFault } from './batches/collected.ts';
+import type { Collected } from './batches/collected.ts';
 import { classified, failedResponse } from './classify.ts';
 import { openStage } from './open-stage.ts';
 import type { TeacherDeps } from './open-stage.ts';
+import { trackProgress } from './progress.ts';
 import type { TeacherRequest } from './requests.ts';
 import { namesOf } from './simulated.ts';
 
@@ -19,31 +21,50 @@ import { namesOf } from './simulated.ts';
  *
  * @throws TeacherRejected (key, model, quota), BudgetExceeded: permanent; TeacherUnavailable: retryable, answers kept
  */
-export const createAskTeacher =
-  (deps: TeacherDeps): ApiActivities['askTeacher'] =>
-  async (input) => {
-    const { store, paceOf } = deps;
-    const { recipe, budget } = input;
-    const { teacher } = recipe;
-    const opened = await openStage(deps, input);
-    const collected = await readCollected(store, input.batches ?? []);
-    const { answered, paidUsd } = await askStage(store, paceOf, {
-      ...{ ...opened, collected, recipe, settings: teacher, budget },
-      reading: { answered: classified, failed: failedResponse },
-      settle: (request) => afterBatches(request, collected.faults, input.batches && teacher),
-      label: 'teacher responses',
-      costOf: (teacherUsd) => ({ teacherUsd }),
+export const createAskTeacher = (deps: TeacherDeps): ApiActivities['askTeacher'] => {
+  const { store, paceOf } = deps;
+  return (input) =>
+    withShelves(store, async (newShelf) => {
+      const { recipe, budget } = input;
+      const { teacher } = recipe;
+      const progress = trackProgress(input.questions.rows * input.attempts, 'teacher responses');
+      try {
+        const opened = await openStage(deps, newShelf, input);
+        const collected = await readCollected(store, newShelf, input.batches ?? []);
+        const { answered, paidUsd } = await askStage(store, paceOf, newShelf, {
+          ...{ ...opened, collected, recipe, settings: teacher, budget, progress },
+          reading: { answered: classified, failed: failedResponse },
+          settle: (request) => afterBatches(request, collected, input.batches && teacher),
+          costOf: (teacherUsd) => ({ teacherUsd }),
+        });
+        const counted = countRows();
+        const responses = await store.putRows(`${opened.folder}/responses.jsonl`, counted.passing(answered));
+        const { models, ...counts } = counted.found();
+        return { responses, ...counts, costUsd: paidUsd, teacher: namesOf(models, teacher.model, opened.simulated) };
+      } finally {
+        progress.end();
+      }
     });
-    const rows = answered.map(({ response }) => response);
-    return {
-      responses: await store.putRows(`${opened.folder}/responses.jsonl`, rows),
-      report: responseReport(rows),
-      costUsd: paidUsd,
-      calls: rows.filter((row) => !row.reused && row.class !== 'failed').length,
-      reused: rows.filter((row) => row.reused).length,
-      teacher: namesOf(answered, teacher.model, opened.simulated),
-    };
+};
+
+/** Counts rows on their way to the artefact. */
+function countRows() {
+  const classes = countResponses();
+  const models = new Set<string | null>();
+  let [calls, reused] = [0, 0];
+  return {
+    *passing(answered: Iterable<Answered<TeacherResponse>>): Generator<TeacherResponse> {
+      for (const { response, model } of answered) {
+        classes.add(response);
+        models.add(model);
+        if (response.reused) reused += 1;
+        else if (response.class !== 'failed') calls += 1;
+        yield response;
+      }
+    },
+    found: () => ({ report: classes.report(), calls, reused, models }),
   };
+}
 
 /**
  * How a request that batches did not answer ends; null = it is asked live.
@@ -52,10 +73,10 @@ export const createAskTeacher =
  */
 function afterBatches(
   request: TeacherRequest,
-  faults: ReadonlyMap<string, RowFault>,
+  { faultOf }: Collected,
   teacher: Recipe['teacher'] | undefined,
 ): Answered<TeacherResponse> | null {
-  const fault = faults.get(request.digest);
+  const fault = faultOf(request.digest);
   if (teacher === undefined || (teacher.batch.thenLive && fault?.again !== false)) return null;
   const { message, problem } = fault ?? { message: 'no batch answered it', problem: 'server-error' };
   return { response: failedResponse(request, message, problem), model: null };

@@ -13,7 +13,7 @@ import { faultOf, teacherFailure } from './teacher-failure.ts';
  */
 export async function greetServer(
   connection: TeacherConnection,
-  questions: readonly Question[],
+  questions: Iterable<Question> | AsyncIterable<Question>,
   signal: AbortSignal,
 ): Promise<boolean> {
   try {

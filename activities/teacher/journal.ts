@@ -1,9 +1,10 @@
 import { randomUUID } from 'node:crypto';
-import { closeSync, openSync, writeSync } from 'node:fs';
-import { mkdir, readFile, readdir, rm } from 'node:fs/promises';
+import { closeSync, createReadStream, openSync, writeSync } from 'node:fs';
+import { mkdir, readdir, rm } from 'node:fs/promises';
 import { join } from 'node:path';
-import { inParallel } from '../store/parallel.ts';
 import { sha256 } from '../store/files.ts';
+import { linesOf } from '../store/lines.ts';
+import { eachInParallel } from '../store/parallel.ts';
 import type { Store } from '../store/store.ts';
 import type { StoredDigests } from './known-responses.ts';
 import { StoredResponse, keepResponse } from './response-store.ts';
@@ -28,10 +29,10 @@ const storesAtOnce = 32;
 export async function openJournal(store: Store, payer: string, stored: StoredDigests): Promise<Journal> {
   const folder = join(store.cacheDir, 'teacher-journal', sha256(payer).slice(0, 16));
   await mkdir(folder, { recursive: true });
-  const texts = await Promise.all((await readdir(folder)).map((file) => readFile(join(folder, file), 'utf8')));
-  const missing = texts.flatMap(entriesOf).filter(({ digest }) => stored === null || !stored.has(digest));
-  await inParallel(missing, storesAtOnce, ({ digest, response }) => keepResponse(store, digest, response));
-  for (const { digest } of missing) stored?.add(digest);
+  await eachInParallel(missingIn(folder, stored), storesAtOnce, async ({ digest, response }) => {
+    await keepResponse(store, digest, response);
+    stored?.add(digest);
+  });
   const file = openSync(join(folder, `${randomUUID()}.jsonl`), 'a');
   return {
     write(digest, response) {
@@ -48,14 +49,24 @@ export async function openJournal(store: Store, payer: string, stored: StoredDig
   };
 }
 
-/** The last line of a killed writer may be cut. */
-function entriesOf(text: string): { digest: string; response: StoredResponse }[] {
-  const whole = text.slice(0, text.lastIndexOf('\n') + 1);
-  return whole
-    .split('\n')
-    .filter((line) => line !== '')
-    .map((line) => {
-      const { digest, response } = JSON.parse(line) as { digest: string; response: unknown };
-      return { digest, response: StoredResponse.parse(response) };
-    });
+/** Answers in the files of a folder that are not in S3. */
+async function* missingIn(folder: string, stored: StoredDigests): AsyncGenerator<Entry> {
+  for (const file of await readdir(folder)) {
+    for await (const line of linesOf(createReadStream(join(folder, file), 'utf8') as AsyncIterable<string>)) {
+      const entry = entryOf(line);
+      if (entry !== null && (stored === null || !stored.has(entry.digest))) yield entry;
+    }
+  }
+}
+
+type Entry = { digest: string; response: StoredResponse };
+
+/** Null for the last line of a killed writer, which may be cut. */
+function entryOf(line: string): Entry | null {
+  try {
+    const { digest, response } = JSON.parse(line) as { digest: string; response: unknown };
+    return { digest, response: StoredResponse.parse(response) };
+  } catch {
+    return null;
+  }
 }

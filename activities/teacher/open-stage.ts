@@ -3,10 +3,12 @@ import { ApplicationFailure } from '@temporalio/common';
 import { teacherPrice } from '../../config/check-recipe.ts';
 import type { Surroundings } from '../../config/environment.ts';
 import { priceOf } from '../../domain/prices.ts';
+import { draftText } from '../../domain/parse-draft.ts';
 import type { TokenPrice } from '../../domain/prices.ts';
-import type { Draft, Question } from '../../domain/records.ts';
+import type { ArtefactRef, Draft, Question } from '../../domain/records.ts';
 import type { AskInput, Scope } from '../contract.ts';
 import { failure } from '../failure.ts';
+import type { NewShelf } from '../store/shelf.ts';
 import type { Store } from '../store/store.ts';
 import { unansweredBefore } from './books.ts';
 import { connectTeacher } from './connect.ts';
@@ -16,7 +18,7 @@ import { listStored } from './known-responses.ts';
 import type { StoredDigests } from './known-responses.ts';
 import type { PaceOf } from './paces.ts';
 import { teacherRequests } from './requests.ts';
-import type { TeacherRequest } from './requests.ts';
+import type { Requests, TeacherRequest } from './requests.ts';
 import { faultOf, teacherFailure } from './teacher-failure.ts';
 
 /** Needs nothing but the artefacts and the teacher's address and key. */
@@ -26,7 +28,7 @@ export type TeacherDeps = { store: Store; openai: Surroundings['openai']; paceOf
 export type OpenStage = {
   connection: TeacherConnection;
   simulated: boolean;
-  requests: TeacherRequest[];
+  requests: Requests<TeacherRequest>;
   stored: StoredDigests;
   /** Of a live call. */
   price: TokenPrice;
@@ -45,29 +47,42 @@ export const folderOf = ({ run, phase, attempt }: Scope): string => `runs/${run}
 export const payerOf = ({ run, phase, attempt }: Scope): string => `${run}/${phase}-${attempt}`;
 
 /**
- * Checks key and server, reads questions and drafts, and says what is to be asked.
+ * Checks key and server, reads the drafts, and says what is to be asked.
  *
- * @throws TeacherRejected, CredentialsRefused, InvalidRecipe, InvalidData: permanent; TeacherUnavailable: retryable
+ * @throws TeacherRejected, CredentialsRefused, InvalidRecipe: permanent; TeacherUnavailable: retryable. Walking through the
+ *   requests throws InvalidData where a question has no draft
  */
-export async function openStage({ store, openai }: TeacherDeps, input: AskInput): Promise<OpenStage> {
+export async function openStage(
+  { store, openai }: TeacherDeps,
+  newShelf: NewShelf,
+  input: AskInput,
+): Promise<OpenStage> {
   const { scope, recipe, attempts } = input;
   const { teacher } = recipe;
   const connection = connectTeacher(openai, teacher);
   const folder = folderOf(scope);
   const signal = Context.current().cancellationSignal;
-  const [{ questions, simulated }, drafts, stored, unansweredUsd] = await Promise.all([
-    store.rows<Question>(input.questions).then(async (rows) => ({
-      questions: rows,
-      simulated: await greetServer(connection, rows, signal),
-    })),
-    store.rows<Draft>(input.drafts),
-    listStored(store, input.questions.rows * attempts),
+  const count = input.questions.rows * attempts;
+  const [simulated, drafts, stored, unansweredUsd] = await Promise.all([
+    greetServer(connection, store.readRows<Question>(input.questions), signal),
+    readDrafts(store, newShelf, input.drafts),
+    listStored(store, count),
     unansweredBefore(store, folder),
   ]);
-  const requests = teacherRequests(recipe, questions, drafts, attempts, { simulated, official: connection.official });
+  const server = { simulated, official: connection.official };
+  const each = () =>
+    teacherRequests(recipe, store.readRows<Question>(input.questions), (id) => drafts.get(id), attempts, server);
   const price = priceOf(teacher.model, simulated ? 'free' : teacherPrice(teacher));
   if (price === null) throw failure('InvalidRecipe', `teacher.price: no price is known for ${teacher.model}`);
+  const requests = { count, each };
   return { connection, simulated, requests, stored, price, payer: payerOf(scope), folder, unansweredUsd };
+}
+
+/** Texts by id of their question. */
+async function readDrafts(store: Store, newShelf: NewShelf, drafts: ArtefactRef) {
+  const texts = newShelf<string, string>();
+  for await (const draft of store.readRows<Draft>(drafts)) texts.put(draft.id, draftText(draft));
+  return texts;
 }
 
 /**

@@ -1,8 +1,7 @@
 import type OpenAI from 'openai';
 import { canonicalJson } from '../../domain/canonical.ts';
 import { failure } from '../failure.ts';
-import { draftText } from '../../domain/parse-draft.ts';
-import type { Draft, Question, TeacherResponse } from '../../domain/records.ts';
+import type { Question, TeacherResponse } from '../../domain/records.ts';
 import { teacherWordings } from '../../domain/teacher-wordings.ts';
 import type { TeacherWording } from '../../domain/teacher-wordings.ts';
 import { fillTemplate } from '../../domain/templates.ts';
@@ -23,6 +22,20 @@ export type ApiRequest = {
 
 /** One question put to the teacher for the n-th time; `template` is that of several wordings which it has. */
 export type TeacherRequest = ApiRequest & Pick<TeacherResponse, 'template'> & { question: Question; attempt: number };
+
+/** All requests of a stage. They are made when they are walked through, each time anew: memory holds those in hand only. */
+export type Requests<Request> = { count: number; each: () => Iterable<Request> | AsyncIterable<Request> };
+
+/** Requests with their place in the order of the stage. */
+export async function* numbered<Request>({
+  each,
+}: Requests<Request>): AsyncGenerator<{ request: Request; index: number }> {
+  let index = 0;
+  for await (const request of each()) {
+    yield { request, index };
+    index += 1;
+  }
+}
 
 /** Tokens of the chat format around a message; four are usual. */
 const messageOverhead = 8;
@@ -57,37 +70,37 @@ function promptOf({ name, system, user }: TeacherWording, values: { question: st
 /**
  * All requests of a stage, in order of question, then attempt.
  *
+ * @param draftOf text of the draft of a question; undefined = it has none
  * @param server.official decides the name of the token limit, which is not part of the digest
  * @throws InvalidData when a question has no draft
  */
-export function teacherRequests(
+export async function* teacherRequests(
   recipe: Recipe,
-  questions: readonly Question[],
-  drafts: readonly Draft[],
+  questions: AsyncIterable<Question>,
+  draftOf: (id: string) => string | undefined,
   attempts: number,
   server: { simulated: boolean; official: boolean },
-): TeacherRequest[] {
+): AsyncGenerator<TeacherRequest> {
   const { model, temperature, maxTokens } = recipe.teacher;
-  const texts = new Map(drafts.map((draft) => [draft.id, draftText(draft)]));
   const [firstWording, ...otherWordings] = teacherWordings(recipe.templates);
-  return questions.flatMap((question) => {
-    const draft = texts.get(question.id);
+  for await (const question of questions) {
+    const draft = draftOf(question.id);
     if (draft === undefined)
       throw failure('InvalidData', `question ${question.id} has no draft to show to the teacher`);
     const worded = (wording: TeacherWording) => promptOf(wording, { question: question.question, draft }, maxTokens);
     const prompts = [worded(firstWording), ...otherWordings.map(worded)] as const;
-    return Array.from({ length: attempts }, (_, attempt): TeacherRequest => {
+    for (let attempt = 0; attempt < attempts; attempt += 1) {
       const { messages, ...more } = prompts[attempt % prompts.length] ?? prompts[0];
       const metadata = server.simulated ? { metadata: simulatedMetadata(recipe, attempt) } : {};
       const parameters = { temperature, maxTokens, ...metadata };
       const limit = server.official ? { max_completion_tokens: maxTokens } : { max_tokens: maxTokens };
-      return {
+      yield {
         question,
         attempt,
         digest: sha256(canonicalJson({ model, messages, parameters, attempt })),
         body: { model, messages, temperature, ...limit, ...metadata },
         ...more,
       };
-    });
-  });
+    }
+  }
 }

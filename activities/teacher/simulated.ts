@@ -10,13 +10,25 @@ import type { TeacherConnection } from './connect.ts';
 /** `owned_by` of the models that the simulated teacher lists. */
 export const simulatedOwner = 'ratchet-simulated';
 
+const questionsAtOnce = 1000;
+
 /** Tells it the questions with their facts. It keeps them in memory only, so every activity begins with this. */
 export async function tellFacts(
   { client }: TeacherConnection,
-  questions: readonly Question[],
+  questions: Iterable<Question> | AsyncIterable<Question>,
   signal?: AbortSignal,
 ): Promise<void> {
-  await client.post('/simulated/questions', { body: { questions }, signal: signal ?? null });
+  const tell = async (some: readonly Question[]): Promise<void> => {
+    await client.post('/simulated/questions', { body: { questions: some }, signal: signal ?? null });
+  };
+  let some: Question[] = [];
+  for await (const question of questions) {
+    some.push(question);
+    if (some.length < questionsAtOnce) continue;
+    await tell(some);
+    some = [];
+  }
+  await tell(some);
 }
 
 /** `metadata` of its requests: by which hash and at which rates it errs. Part of the request, hence of its digest. */
@@ -27,9 +39,10 @@ export const simulatedMetadata = (recipe: Recipe, attempt: number): Record<strin
   error_rate_no: String(recipe.teacher.simulated?.errorRateNo ?? 0.101),
 });
 
-/** Names of the models that answered; the one that was to be asked where none did. */
-export function namesOf(answered: readonly { model: string | null }[], asked: string, simulated: boolean): string {
-  const names = new Set(answered.flatMap(({ model }) => (model === null ? [] : [model])));
+/** Names of the models that answered (null = none did); the one that was to be asked where there is none. */
+export function namesOf(models: Iterable<string | null>, asked: string, simulated: boolean): string {
+  const names = new Set(models);
+  names.delete(null);
   return names.size === 0 ? teacherName(asked, simulated) : [...names].sort().join(', ');
 }
 

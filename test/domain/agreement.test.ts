@@ -1,9 +1,18 @@
 import { expect, it } from 'vitest';
-import { agreementOf, countTemplates } from '../../domain/agreement.ts';
+import { countAgreement, countTemplates } from '../../domain/agreement.ts';
 import { responseLines } from '../../domain/data-report.ts';
 import { responseReport } from '../../domain/filtering.ts';
 import type { Answer, TeacherResponse } from '../../domain/records.ts';
 import { questionRow, responseRow } from './rows.ts';
+
+function counted<Report>(
+  counter: { add: (row: TeacherResponse) => void; report: () => Report },
+  rows: TeacherResponse[],
+) {
+  for (const row of rows) counter.add(row);
+  return counter.report();
+}
+const agreementOf = (rows: TeacherResponse[]) => counted(countAgreement(), rows);
 
 /** One question per list, asked as often as the list is long. */
 const asked = (truth: Answer, ...answers: (Answer | null)[][]): TeacherResponse[] =>
@@ -49,7 +58,7 @@ it('counts each wording against the truth, by class', () => {
     ...named(asked('no', ['no', 'no', null]), 'plain'),
     ...named(asked('no', ['yes']), 'terse'),
   ];
-  expect(countTemplates(rows)).toEqual([
+  expect(counted(countTemplates(), rows)).toEqual([
     {
       name: 'plain',
       digest: 'plain'.padEnd(64, '0'),

@@ -4,6 +4,7 @@ import { Context } from '@temporalio/activity';
 import { Reliability } from '../../../config/reliability.ts';
 import type { Recipe } from '../../../config/recipe.ts';
 import type { ApiActivities, BatchFile, Scope } from '../../contract.ts';
+import { linesOf } from '../../store/lines.ts';
 import { throughOutage } from '../../store/outage.ts';
 import { inParallel } from '../../store/parallel.ts';
 import type { Store } from '../../store/store.ts';
@@ -34,21 +35,22 @@ export const createCollectBatch =
   async ({ scope, recipe, file, files }) => {
     const connection = connectTeacher(openai, recipe.teacher);
     const progress = trackProgress(file.input.rows, 'collecting a batch');
-    const came = { answered: 0, rejections: [] as CallFault[] };
+    let [answered, rejection] = [0, undefined as CallFault | undefined];
     const keep = keeping(store, scope, recipe);
     async function* collect(): AsyncGenerator<CollectedRow> {
       const sent = await sentLines(store, file, recipe);
       for await (const lines of inChunks(readLines(connection, files, sent, file))) {
-        came.answered += lines.filter((line) => 'response' in line).length;
-        came.rejections.push(...lines.flatMap((line) => ('response' in line ? [] : (line.rejection ?? []))));
+        for (const line of lines) {
+          if ('response' in line) answered += 1;
+          else rejection ??= line.rejection;
+        }
         yield* await inParallel(lines, storesAtOnce, keep);
         progress.advance(lines.length);
       }
     }
     try {
       const rows = await store.putRows(`${folderOf(scope)}/batches/${file.name}.collected.jsonl`, collect());
-      const [first] = came.rejections;
-      return { rows, answered: came.answered, ...(first && { rejected: teacherFailure(first, connection).message }) };
+      return { rows, answered, ...(rejection && { rejected: teacherFailure(rejection, connection).message }) };
     } finally {
       progress.end();
     }
@@ -72,29 +74,22 @@ async function* readLines(
   { price }: BatchFile,
 ): AsyncGenerator<ReadLine> {
   for (const id of files) {
-    for await (const text of linesOf(connection, id)) {
+    for await (const text of linesOf(download(connection, id))) {
       const line = readLine(text, sent, price);
       if (line !== null) yield line;
     }
   }
 }
 
-/** Not by readline, which would not hear of a download that breaks off. */
-async function* linesOf(connection: TeacherConnection, file: string): AsyncGenerator<string> {
+/** @throws TeacherRejected, TeacherUnavailable (also where it breaks off); the cancellation */
+async function* download(connection: TeacherConnection, file: string): AsyncGenerator<string> {
   const signal = Context.current().cancellationSignal;
-  let text = '';
   try {
     const { body } = await connection.client.files.content(file, { signal, timeout: downloadMs });
-    const chunks = Readable.fromWeb(body as ReadableStream, { signal }).setEncoding('utf8');
-    for await (const chunk of chunks as AsyncIterable<string>) {
-      const lines = (text + chunk).split('\n');
-      text = lines.pop() ?? '';
-      yield* lines;
-    }
+    yield* Readable.fromWeb(body as ReadableStream, { signal }).setEncoding('utf8') as AsyncIterable<string>;
   } catch (error) {
     throw await endOf(error, connection);
   }
-  yield text;
 }
 
 async function* inChunks(lines: AsyncIterable<ReadLine>): AsyncGenerator<ReadLine[]> {

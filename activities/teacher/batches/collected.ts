@@ -1,4 +1,5 @@
 import type { ArtefactRef, ResponseProblem } from '../../../domain/records.ts';
+import type { NewShelf, Shelf } from '../../store/shelf.ts';
 import type { Store } from '../../store/store.ts';
 import type { StoredResponse } from '../response-store.ts';
 
@@ -10,23 +11,27 @@ export type CollectedRow = { digest: string; paidUsd: number } & ({ response: St
 
 /** Everything that the batches of a stage came to, by request digest. */
 export type Collected = {
-  responses: Map<string, StoredResponse>;
-  /** The newest, of requests without a response. */
-  faults: Map<string, RowFault>;
+  responses: Pick<Shelf<string, StoredResponse>, 'has' | 'get'>;
+  /** The newest, of a request without a response. */
+  faultOf: (digest: string) => RowFault | undefined;
   paidUsd: number;
 };
 
 /** @param batches rows of {@link CollectedRow}, oldest first */
-export async function readCollected(store: Store, batches: readonly ArtefactRef[]): Promise<Collected> {
-  const collected: Collected = { responses: new Map(), faults: new Map(), paidUsd: 0 };
+export async function readCollected(
+  store: Store,
+  newShelf: NewShelf,
+  batches: readonly ArtefactRef[],
+): Promise<Collected> {
+  const responses = newShelf<string, StoredResponse>();
+  const faults = newShelf<string, RowFault>();
+  let paidUsd = 0;
   for (const batch of batches) {
     for await (const row of store.readRows<CollectedRow>(batch)) {
-      collected.paidUsd += row.paidUsd;
-      if ('response' in row) {
-        collected.responses.set(row.digest, row.response);
-        collected.faults.delete(row.digest);
-      } else if (!collected.responses.has(row.digest)) collected.faults.set(row.digest, row.fault);
+      paidUsd += row.paidUsd;
+      if ('response' in row) responses.put(row.digest, row.response);
+      else faults.put(row.digest, row.fault);
     }
   }
-  return collected;
+  return { responses, faultOf: (digest) => (responses.has(digest) ? undefined : faults.get(digest)), paidUsd };
 }

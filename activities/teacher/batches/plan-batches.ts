@@ -1,17 +1,23 @@
 import { batchPriceOf, costUsd } from '../../../domain/prices.ts';
 import type { TokenPrice } from '../../../domain/prices.ts';
 import { intoFiles } from '../../../domain/teacher-batches.ts';
-import type { ApiActivities, BatchFile } from '../../contract.ts';
+import type { ApiActivities, AskInput, BatchFile, BatchPlan } from '../../contract.ts';
 import { failure } from '../../failure.ts';
+import { withShelves } from '../../store/shelf.ts';
+import type { NewShelf } from '../../store/shelf.ts';
 import { atTheCap } from '../books.ts';
 import { findKnown } from '../known-responses.ts';
+import type { Known } from '../known-responses.ts';
 import { createLedger } from '../ledger.ts';
 import { openStage } from '../open-stage.ts';
 import type { TeacherDeps } from '../open-stage.ts';
 import { trackProgress } from '../progress.ts';
-import type { TeacherRequest } from '../requests.ts';
+import { numbered } from '../requests.ts';
+import type { Requests, TeacherRequest } from '../requests.ts';
 import { readCollected } from './collected.ts';
+import type { Collected } from './collected.ts';
 import { inputLine } from './lines.ts';
+import type { InputLine } from './lines.ts';
 
 /**
  * Writes the input files of a round: requests without a stored answer and without a fault that is their own. The most that
@@ -22,55 +28,79 @@ import { inputLine } from './lines.ts';
  */
 export const createPlanBatches =
   (deps: TeacherDeps): ApiActivities['planBatches'] =>
-  async (input) => {
-    const { store } = deps;
-    const { recipe, round } = input;
-    const { teacher, budget } = recipe;
-    const progress = trackProgress(input.questions.rows * input.attempts, 'planning batches');
-    try {
-      const { requests, stored, payer, unansweredUsd, folder, ...opened } = await openStage(deps, input);
-      const collected = await readCollected(store, input.batches ?? []);
-      const known = await findKnown(store, requests, { stored, collected, payer });
-      const missing = requests.flatMap((request, index) =>
-        known.responses[index] || collected.faults.get(request.digest)?.again === false ? [] : [sized(request)],
-      );
-      const price = batchPriceOf(opened.price);
-      const { capUsd, spentUsd } = input.budget ?? { capUsd: budget.capUsd, spentUsd: 0 };
-      const paidUsd = known.paidUsd + unansweredUsd;
-      const ledger = createLedger(capUsd, spentUsd + paidUsd);
-      const { maxRequestsPerFile, maxFileMegabytes } = teacher.batch;
-      const files: BatchFile[] = [];
-      let deferred = 0;
-      for (const lines of intoFiles(missing, { requests: maxRequestsPerFile, bytes: maxFileMegabytes * 1e6 })) {
-        const worstUsd = worstOf(lines, teacher.maxTokens, price);
-        if (!ledger.fits(worstUsd)) {
-          if (files.length === 0) {
-            const error = tooDear(capUsd, ledger.spentUsd, lines.length, worstUsd);
-            const restUsd = worstOf(missing, teacher.maxTokens, price);
-            throw atTheCap(error, { cost: { teacherUsd: paidUsd }, nextUsd: worstUsd, restUsd });
-          }
-          deferred += lines.length;
-          continue;
-        }
-        await ledger.reserve(worstUsd);
-        const name = `${round}-${files.length + 1}`;
-        const rows = lines.map(({ request }) => inputLine(request));
-        files.push({ name, input: await store.putRows(`${folder}/batches/${name}.jsonl`, rows), price });
+  (input) =>
+    withShelves(deps.store, async (newShelf) => {
+      const progress = trackProgress(input.questions.rows * input.attempts, 'planning batches');
+      try {
+        return await plan(deps, newShelf, input);
+      } finally {
+        progress.end();
       }
-      return { files, deferred };
-    } finally {
-      progress.end();
+    });
+
+async function plan(deps: TeacherDeps, newShelf: NewShelf, input: AskInput & { round: number }): Promise<BatchPlan> {
+  const { store } = deps;
+  const { recipe, round } = input;
+  const { teacher, budget } = recipe;
+  const { requests, stored, payer, unansweredUsd, folder, ...opened } = await openStage(deps, newShelf, input);
+  const collected = await readCollected(store, newShelf, input.batches ?? []);
+  const known = await findKnown(store, newShelf, requests, { stored, collected, payer });
+  const missing = await missingOf(requests, known, collected);
+  const price = batchPriceOf(opened.price);
+  const { capUsd, spentUsd } = input.budget ?? { capUsd: budget.capUsd, spentUsd: 0 };
+  const paidUsd = known.paidUsd + unansweredUsd;
+  const ledger = createLedger(capUsd, spentUsd + paidUsd);
+  const { maxRequestsPerFile, maxFileMegabytes } = teacher.batch;
+  const linesOfFile = lineReader(requests);
+  const files: BatchFile[] = [];
+  let deferred = 0;
+  for (const lines of intoFiles(missing, { requests: maxRequestsPerFile, bytes: maxFileMegabytes * 1e6 })) {
+    const worstUsd = worstOf(lines, teacher.maxTokens, price);
+    if (!ledger.fits(worstUsd)) {
+      if (files.length === 0) {
+        const error = tooDear(capUsd, ledger.spentUsd, lines.length, worstUsd);
+        const restUsd = worstOf(missing, teacher.maxTokens, price);
+        throw atTheCap(error, { cost: { teacherUsd: paidUsd }, nextUsd: worstUsd, restUsd });
+      }
+      deferred += lines.length;
+      continue;
+    }
+    await ledger.reserve(worstUsd);
+    const name = `${round}-${files.length + 1}`;
+    files.push({ name, input: await store.putRows(`${folder}/batches/${name}.jsonl`, linesOfFile(lines)), price });
+  }
+  return { files, deferred };
+}
+
+/** A request that is to be sent: its place in the stage, and its size. The request itself is made again when it is written. */
+type Missing = { index: number; bytes: number; mostInputTokens: number };
+
+async function missingOf(requests: Requests<TeacherRequest>, known: Known, { faultOf }: Collected): Promise<Missing[]> {
+  const missing: Missing[] = [];
+  for await (const { request, index } of numbered(requests)) {
+    if (known.isAnswered(request, index) || faultOf(request.digest)?.again === false) continue;
+    const bytes = Buffer.byteLength(JSON.stringify(inputLine(request))) + 1;
+    missing.push({ index, bytes, mostInputTokens: request.mostInputTokens });
+  }
+  return missing;
+}
+
+/** Goes through the requests once, over all files. */
+function lineReader(requests: Requests<TeacherRequest>) {
+  const walk = numbered(requests);
+  return async function* (lines: readonly Missing[]): AsyncGenerator<InputLine> {
+    for (const { index } of lines) {
+      let next = await walk.next();
+      while (!next.done && next.value.index < index) next = await walk.next();
+      if (next.done) throw new Error(`Request ${index} is gone.`);
+      yield inputLine(next.value.request);
     }
   };
-
-const sized = (request: TeacherRequest) => ({
-  request,
-  bytes: Buffer.byteLength(JSON.stringify(inputLine(request))) + 1,
-});
+}
 
 /** The most that these can cost. */
-const worstOf = (lines: readonly { request: TeacherRequest }[], maxTokens: number, price: TokenPrice): number => {
-  const input = lines.reduce((sum, { request }) => sum + request.mostInputTokens, 0);
+const worstOf = (lines: readonly Missing[], maxTokens: number, price: TokenPrice): number => {
+  const input = lines.reduce((sum, { mostInputTokens }) => sum + mostInputTokens, 0);
   return costUsd({ input, output: lines.length * maxTokens }, price);
 };
 

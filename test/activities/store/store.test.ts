@@ -27,6 +27,7 @@ describe('rows', () => {
     const rows = [
       { id: 'a', text: 'ä "quoted"\n' },
       { id: 'b', text: '' },
+      { id: 'c', text: 'a line\u2028that JSON does not end\r\u2029' },
     ];
     const ref = await store.putRows('t/rows.jsonl', rows);
     const text = rows.map((row) => `${JSON.stringify(row)}\n`).join('');
@@ -34,7 +35,7 @@ describe('rows', () => {
       uri: 's3://ratchet/t/rows.jsonl',
       sha256: sha256(text),
       bytes: Buffer.byteLength(text),
-      rows: 2,
+      rows: 3,
     });
     expect(await s3.newStore().rows(ref)).toEqual(rows);
   });
