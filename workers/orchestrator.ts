@@ -1,3 +1,4 @@
+import { beating } from '../activities/heartbeats.ts';
 import { createOrchestratorActivities } from '../activities/orchestrator-activities.ts';
 import { createReportActivities } from '../activities/reports/create-report-activities.ts';
 import { createS3Client } from '../activities/store/client.ts';
@@ -10,10 +11,10 @@ await runWorker('orchestrator', ({ surroundings, store }) => {
   return {
     taskQueue: 'ratchet',
     workflowsPath: new URL('../workflows/index.ts', import.meta.url).pathname,
-    activities: {
+    activities: beating({
       ...createOrchestratorActivities({ store, s3, surroundings, environment: process.env }),
       ...createReportActivities({ store, home: surroundings.home, now }),
-    },
+    }),
     graceMs: 5_000,
     close: () => {
       s3.destroy();

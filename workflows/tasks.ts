@@ -59,6 +59,7 @@ const paid =
 export const orchestrator = proxyActivities<OrchestratorActivities>({
   taskQueue: 'ratchet',
   startToCloseTimeout: '10 minutes',
+  heartbeatTimeout: '30 seconds',
   retry: {
     nonRetryableErrorTypes: permanentFailures,
     initialInterval: '1 second',
