@@ -173,3 +173,32 @@ def test_one_shot_run(jobs: Jobs, tmp_path: Path) -> None:
     done = subprocess.run(command, capture_output=True, text=True, check=False)
     assert done.returncode == 10
     assert json.loads(done.stdout.splitlines()[-1])["event"] == "error"
+
+
+def test_threads_of_a_forked_process_find_a_thread_pool() -> None:
+    """Without a pool made before the threads, one process in four failed here with "Invalid thread pool!"."""
+    script = """
+import os
+from concurrent.futures import ThreadPoolExecutor
+import torch
+from ratchet_trainer.rank_processes import begin_child
+from ratchet_trainer.runtime import use_threads
+
+use_threads(1)
+torch.get_num_threads()  # as the first arithmetic does: from then on torch leaves the pool alone in a fork
+for _ in range(60):
+    parent = os.getpid()
+    child = os.fork()
+    if child == 0:
+        code = 1
+        try:
+            begin_child(parent)
+            with ThreadPoolExecutor(4) as threads:
+                list(threads.map(lambda _: torch.zeros(40_000).to(torch.bfloat16), range(8)))
+            code = 0
+        finally:
+            os._exit(code)
+    assert os.waitpid(child, 0)[1] == 0
+"""
+    done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr

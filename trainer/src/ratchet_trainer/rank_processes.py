@@ -20,6 +20,7 @@ from pathlib import Path
 from .events import EventStream
 from .exit_codes import EXIT_CODES
 from .interrupts import Interrupts
+from .runtime import use_threads
 
 Write = Callable[[bytes], object]
 Work = Callable[[int, Path, Write], int]
@@ -43,9 +44,18 @@ class _Rank:
     code: int = _RUNNING
 
 
-def die_with_parent(parent: int) -> bool:
-    """Makes the kernel kill this process when its parent ends; False where it has ended already."""
+def begin_child(parent: int) -> bool:
+    """What every forked process does first: dies with its parent, and has a thread pool of its own.
+
+    torch replaces the pool that a fork leaves behind at the first parallel region, and two threads that get there at
+    once (transformers converts a base's tensors on four) fail with "Invalid thread pool!". So it is done here, while
+    there is one thread.
+
+    Returns:
+        False where the parent has ended already.
+    """
     ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
+    use_threads(1)
     return os.getppid() == parent
 
 
@@ -88,7 +98,7 @@ def _fork_rank(number: int, store: Path, before: list[_Rank], work: Work) -> _Ra
     if pid == 0:
         code = EXIT_CODES["unexpected"]
         try:
-            if die_with_parent(leader):
+            if begin_child(leader):
                 for fd in [reader, *(fd for rank in before for fd in (rank.pipe, rank.pidfd))]:
                     os.close(fd)
                 with open(writer, "wb", buffering=0) as pipe:

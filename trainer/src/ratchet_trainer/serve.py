@@ -22,7 +22,7 @@ from typing import Any, cast
 
 from .exit_codes import EXIT_CODES
 from .job import Job
-from .rank_processes import die_with_parent
+from .rank_processes import begin_child
 from .run_job import run_job
 from .runtime import use_threads
 
@@ -226,7 +226,7 @@ def _fork(server: _Server, connection: _Connection, path: str) -> None:
 
 
 def _child(server: _Server, connection: _Connection, path: str, parent: int) -> int:
-    if not die_with_parent(parent):
+    if not begin_child(parent):
         return EXIT_CODES["interrupted"]
     signal.set_wakeup_fd(-1)
     server.selector.close()
