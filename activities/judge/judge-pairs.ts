@@ -1,4 +1,3 @@
-import { Context } from '@temporalio/activity';
 import { teacherPrice } from '../../config/check-recipe.ts';
 import type { Environment } from '../../config/overrides.ts';
 import { calibrationOf, calibrationPairs } from '../../domain/calibration.ts';
@@ -43,7 +42,7 @@ export const createJudgePairs =
     if (judge === undefined) throw failure('InvalidRecipe', 'judge: the recipe has none');
     const connection = connectJudge(openai, environment, judge);
     const questions = await store.rows<Question>(refs.questions);
-    const simulated = await greetServer(connection, questions, Context.current().cancellationSignal);
+    const { simulated, told } = await greetServer(connection, questions);
     const price = priceOf(judge.model, simulated ? 'free' : teacherPrice(judge));
     if (price === null) throw failure('InvalidRecipe', `judge.price: no price is known for ${judge.model}`);
     const templates = resolveJudgeTemplates(judge.templates);
@@ -65,7 +64,7 @@ export const createJudgePairs =
           stored: await listStored(store, requests.length),
           unansweredUsd: await unansweredBefore(store, folder),
           costOf: (judgeUsd) => ({ judgeUsd }),
-          ...{ folder, recipe, settings: judge, connection, simulated, price, budget },
+          ...{ folder, recipe, settings: judge, connection, simulated, told, price, budget },
         });
         return { ...asked, answered: [...asked.answered] };
       } finally {

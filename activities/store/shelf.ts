@@ -4,7 +4,10 @@ import { join } from 'node:path';
 import { diskFull, isDiskFull } from './storage-failure.ts';
 import type { Store } from './store.ts';
 
-/** Plain JSON on the disk of this host by key: memory holds where each value lies, some 60 bytes, and not the value. */
+/**
+ * Plain JSON by key, on the disk of this host but for the newest few: memory holds where each value lies, some 60 bytes,
+ * and not the value.
+ */
 export type Shelf<Key, Value> = {
   has(key: Key): boolean;
   get(key: Key): Value | undefined;
@@ -15,8 +18,8 @@ export type Shelf<Key, Value> = {
 /** Makes an empty shelf. */
 export type NewShelf = <Key, Value>() => Shelf<Key, Value>;
 
-/** Values are written together: a write each would cost more than all the rest. */
-const writtenAtOnceBytes = 64 * 1024;
+/** Values are written together: a write each would cost more than all the rest. Few values are never written. */
+const writtenAtOnceBytes = 4 * 1024 * 1024;
 
 /** Work with shelves, which are gone when it ends; those of a process that is killed are gone with it. */
 export async function withShelves<Result>(
@@ -54,16 +57,18 @@ function shelfIn<Key, Value>(file: number): Shelf<Key, Value> {
     waiting = [];
     endOfWritten = endOfAll;
   };
+  const read = (place: number): Buffer => {
+    const start = ends[place - 1] ?? 0;
+    const text = Buffer.allocUnsafe((ends[place] ?? start) - start);
+    readSync(file, text, 0, text.length, start);
+    return text;
+  };
   return {
     has: (key) => places.has(key),
     get(key) {
       const place = places.get(key);
-      const end = place === undefined ? undefined : ends[place];
-      if (place === undefined || end === undefined) return undefined;
-      if (end > endOfWritten) write();
-      const start = ends[place - 1] ?? 0;
-      const text = Buffer.allocUnsafe(end - start);
-      readSync(file, text, 0, text.length, start);
+      if (place === undefined) return undefined;
+      const text = waiting[place - (ends.length - waiting.length)] ?? read(place);
       return JSON.parse(text.toString()) as Value;
     },
     put(key, value) {

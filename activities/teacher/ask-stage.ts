@@ -18,6 +18,7 @@ import { findKnown } from './known-responses.ts';
 import type { StoredDigests } from './known-responses.ts';
 import type { PaceOf } from './paces.ts';
 import type { Progress } from './progress.ts';
+import { madeOnce } from './requests.ts';
 import type { ApiRequest, Requests } from './requests.ts';
 import { createWindow } from './window.ts';
 
@@ -32,6 +33,8 @@ export type StageInput<Request, Row> = {
   >;
   connection: TeacherConnection;
   simulated: boolean;
+  /** The simulated server knows its facts: to be awaited before the first call. */
+  told: Promise<void>;
   price: TokenPrice;
   /** Scope that pays: a stage that is asked again finds what it has paid by it. */
   payer: string;
@@ -65,7 +68,6 @@ export async function askStage<Request extends ApiRequest, Row>(
   paceOf: PaceOf,
   newShelf: NewShelf,
   {
-    requests,
     reading,
     recipe,
     settings,
@@ -79,13 +81,14 @@ export async function askStage<Request extends ApiRequest, Row>(
   }: StageInput<Request, Row>,
 ): Promise<{ answered: Iterable<Answered<Row>>; paidUsd: number }> {
   const signal = Context.current().cancellationSignal;
+  const requests = madeOnce(input.requests);
   const journal = await openJournal(store, payer, stored);
   const { pace, leave } = await paceOf(connection, settings);
   let books: Books | null = null;
   let finished = false;
   try {
-    const { collected } = input;
-    const known = await findKnown(store, newShelf, requests, { stored, collected, payer });
+    const found = findKnown(store, newShelf, requests, { stored, collected: input.collected, payer });
+    const [known] = await Promise.all([found, input.told]);
     const room = input.budget ?? { capUsd: recipe.budget.capUsd, spentUsd: 0 };
     const before = { answeredUsd: known.paidUsd, unansweredUsd: input.unansweredUsd };
     const { ledger, unanswered, paidUsd, money } = (books = openBooks(store, input.folder, room, before));

@@ -1,27 +1,24 @@
-import { Context } from '@temporalio/activity';
 import type { Question } from '../../domain/records.ts';
 import { describeServer } from './connect.ts';
 import type { TeacherConnection } from './connect.ts';
 import { tellFacts } from './simulated.ts';
-import { faultOf, teacherFailure } from './teacher-failure.ts';
+import { orFailure } from './teacher-failure.ts';
 
 /**
- * Checks key and server before the first paid call; tells a simulated server its facts.
+ * Checks key and server before the first paid call, and begins to tell a simulated server its facts.
  *
- * @returns whether the server is the simulated one
- * @throws TeacherRejected, TeacherUnavailable; the cancellation
+ * @returns whether the server is the simulated one, and `told`: to be awaited before the first call
+ * @throws TeacherRejected, TeacherUnavailable; the cancellation. `told` as well
  */
 export async function greetServer(
   connection: TeacherConnection,
   questions: Iterable<Question> | AsyncIterable<Question>,
-  signal: AbortSignal,
-): Promise<boolean> {
-  try {
-    const { simulated } = await describeServer(connection, signal);
-    if (simulated) await tellFacts(connection, questions, signal);
-    return simulated;
-  } catch (error) {
-    if (signal.aborted) await Context.current().cancelled;
-    throw teacherFailure(faultOf(error, connection), connection);
-  }
+): Promise<{ simulated: boolean; told: Promise<void> }> {
+  const { simulated } = await orFailure(connection, (signal) => describeServer(connection, signal));
+  const told = simulated
+    ? orFailure(connection, (signal) => tellFacts(connection, questions, signal))
+    : Promise.resolve();
+  // Whoever fails first for another reason leaves nobody to hear of this one.
+  told.catch(() => undefined);
+  return { simulated, told };
 }

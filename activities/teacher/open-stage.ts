@@ -1,5 +1,3 @@
-import { Context } from '@temporalio/activity';
-import { ApplicationFailure } from '@temporalio/common';
 import { teacherPrice } from '../../config/check-recipe.ts';
 import type { Surroundings } from '../../config/environment.ts';
 import { priceOf } from '../../domain/prices.ts';
@@ -19,7 +17,6 @@ import type { StoredDigests } from './known-responses.ts';
 import type { PaceOf } from './paces.ts';
 import { teacherRequests } from './requests.ts';
 import type { Requests, TeacherRequest } from './requests.ts';
-import { faultOf, teacherFailure } from './teacher-failure.ts';
 
 /** Needs nothing but the artefacts and the teacher's address and key. */
 export type TeacherDeps = { store: Store; openai: Surroundings['openai']; paceOf: PaceOf };
@@ -28,6 +25,8 @@ export type TeacherDeps = { store: Store; openai: Surroundings['openai']; paceOf
 export type OpenStage = {
   connection: TeacherConnection;
   simulated: boolean;
+  /** As {@link greetServer} says it. */
+  told: Promise<void>;
   requests: Requests<TeacherRequest>;
   stored: StoredDigests;
   /** Of a live call. */
@@ -61,10 +60,9 @@ export async function openStage(
   const { teacher } = recipe;
   const connection = connectTeacher(openai, teacher);
   const folder = folderOf(scope);
-  const signal = Context.current().cancellationSignal;
   const count = input.questions.rows * attempts;
-  const [simulated, drafts, stored, unansweredUsd] = await Promise.all([
-    greetServer(connection, store.readRows<Question>(input.questions), signal),
+  const [{ simulated, told }, drafts, stored, unansweredUsd] = await Promise.all([
+    greetServer(connection, store.readRows<Question>(input.questions)),
     readDrafts(store, newShelf, input.drafts),
     listStored(store, count),
     unansweredBefore(store, folder),
@@ -75,7 +73,7 @@ export async function openStage(
   const price = priceOf(teacher.model, simulated ? 'free' : teacherPrice(teacher));
   if (price === null) throw failure('InvalidRecipe', `teacher.price: no price is known for ${teacher.model}`);
   const requests = { count, each };
-  return { connection, simulated, requests, stored, price, payer: payerOf(scope), folder, unansweredUsd };
+  return { connection, simulated, told, requests, stored, price, payer: payerOf(scope), folder, unansweredUsd };
 }
 
 /** Texts by id of their question. */
@@ -83,28 +81,4 @@ async function readDrafts(store: Store, newShelf: NewShelf, drafts: ArtefactRef)
   const texts = newShelf<string, string>();
   for await (const draft of store.readRows<Draft>(drafts)) texts.put(draft.id, draftText(draft));
   return texts;
-}
-
-/**
- * Work with the teacher's server that is no completion: its errors come out as failures with a name.
- *
- * @param work gets the signal that aborts when the activity is cancelled
- * @throws TeacherRejected, TeacherUnavailable; the cancellation
- */
-export async function orFailure<Result>(
-  connection: TeacherConnection,
-  work: (signal: AbortSignal) => Promise<Result>,
-): Promise<Result> {
-  try {
-    return await work(Context.current().cancellationSignal);
-  } catch (error) {
-    throw await endOf(error, connection);
-  }
-}
-
-/** What an error of the client ends an activity with; a failure that has a name passes through. @throws the cancellation */
-export async function endOf(error: unknown, connection: TeacherConnection): Promise<Error> {
-  const context = Context.current();
-  if (context.cancellationSignal.aborted) await context.cancelled;
-  return error instanceof ApplicationFailure ? error : teacherFailure(faultOf(error, connection), connection);
 }

@@ -23,8 +23,28 @@ export type ApiRequest = {
 /** One question put to the teacher for the n-th time; `template` is that of several wordings which it has. */
 export type TeacherRequest = ApiRequest & Pick<TeacherResponse, 'template'> & { question: Question; attempt: number };
 
-/** All requests of a stage. They are made when they are walked through, each time anew: memory holds those in hand only. */
+/** All requests of a stage, made when they are walked through. */
 export type Requests<Request> = { count: number; each: () => Iterable<Request> | AsyncIterable<Request> };
+
+/** Requests that memory holds, some 3 KB each; of more it holds those in hand only, and they are made anew each time. */
+const fewRequests = 5000;
+
+/** Makes the requests of a small stage once, however often they are walked through. */
+export function madeOnce<Request>({ count, each }: Requests<Request>): Requests<Request> {
+  if (count > fewRequests) return { count, each };
+  const makeAll = async (): Promise<Request[]> => {
+    const all: Request[] = [];
+    for await (const request of each()) all.push(request);
+    return all;
+  };
+  let made: Promise<Request[]> | null = null;
+  return {
+    count,
+    async *each() {
+      yield* await (made ??= makeAll());
+    },
+  };
+}
 
 /** Requests with their place in the order of the stage. */
 export async function* numbered<Request>({

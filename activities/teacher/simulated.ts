@@ -1,5 +1,6 @@
 import type { Question } from '../../domain/records.ts';
 import type { Recipe } from '../../config/recipe.ts';
+import { eachInParallel } from '../store/parallel.ts';
 import type { TeacherConnection } from './connect.ts';
 
 /**
@@ -10,7 +11,8 @@ import type { TeacherConnection } from './connect.ts';
 /** `owned_by` of the models that the simulated teacher lists. */
 export const simulatedOwner = 'ratchet-simulated';
 
-const questionsAtOnce = 1000;
+const questionsAtOnce = 500;
+const callsAtOnce = 4;
 
 /** Tells it the questions with their facts. It keeps them in memory only, so every activity begins with this. */
 export async function tellFacts(
@@ -18,17 +20,20 @@ export async function tellFacts(
   questions: Iterable<Question> | AsyncIterable<Question>,
   signal?: AbortSignal,
 ): Promise<void> {
-  const tell = async (some: readonly Question[]): Promise<void> => {
+  await eachInParallel(inChunks(questions), callsAtOnce, async (some) => {
     await client.post('/simulated/questions', { body: { questions: some }, signal: signal ?? null });
-  };
+  });
+}
+
+async function* inChunks(questions: Iterable<Question> | AsyncIterable<Question>): AsyncGenerator<Question[]> {
   let some: Question[] = [];
   for await (const question of questions) {
     some.push(question);
     if (some.length < questionsAtOnce) continue;
-    await tell(some);
+    yield some;
     some = [];
   }
-  await tell(some);
+  yield some;
 }
 
 /** `metadata` of its requests: by which hash and at which rates it errs. Part of the request, hence of its digest. */

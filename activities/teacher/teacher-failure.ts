@@ -1,5 +1,6 @@
+import { Context } from '@temporalio/activity';
+import { ApplicationFailure } from '@temporalio/common';
 import OpenAI from 'openai';
-import type { ApplicationFailure } from '@temporalio/common';
 import type { ResponseProblem } from '../../domain/records.ts';
 import { failure } from '../failure.ts';
 import type { TeacherConnection } from './connect.ts';
@@ -119,4 +120,28 @@ export function teacherFailure(
     fault.kind === 'transient' ? 'TeacherUnavailable' : 'TeacherRejected',
     `${host} did not answer (${fault.reason}): ${fault.message}. What was answered is kept; the rest is asked again`,
   );
+}
+
+/**
+ * Work with the teacher's server that is no completion: its errors come out as failures with a name.
+ *
+ * @param work gets the signal that aborts when the activity is cancelled
+ * @throws TeacherRejected, TeacherUnavailable; the cancellation
+ */
+export async function orFailure<Result>(
+  connection: TeacherConnection,
+  work: (signal: AbortSignal) => Promise<Result>,
+): Promise<Result> {
+  try {
+    return await work(Context.current().cancellationSignal);
+  } catch (error) {
+    throw await endOf(error, connection);
+  }
+}
+
+/** What an error of the client ends an activity with; a failure that has a name passes through. @throws the cancellation */
+export async function endOf(error: unknown, connection: TeacherConnection): Promise<Error> {
+  const context = Context.current();
+  if (context.cancellationSignal.aborted) await context.cancelled;
+  return error instanceof ApplicationFailure ? error : teacherFailure(faultOf(error, connection), connection);
 }

@@ -17,7 +17,9 @@ export const sendJson = (response: ServerResponse, status: number, body: unknown
 };
 
 /** A paid server as far as a client can tell: real HTTP, answers `YES`, 100 tokens in and 50 out per call. */
-export async function startOpenAiServer(options: { key?: string; models?: string[]; behave?: Behaviour } = {}) {
+export async function startOpenAiServer(
+  options: { key?: string; models?: string[]; owner?: string; behave?: Behaviour } = {},
+) {
   const seen = { chats: 0, paid: 0, bodies: [] as string[] };
   const models = options.models ?? ['gpt-4.1-nano'];
   const server = createServer((request, response) => void answer(request, response));
@@ -30,7 +32,7 @@ export async function startOpenAiServer(options: { key?: string; models?: string
     } else if (request.url === '/v1/models') {
       sendJson(response, 200, {
         object: 'list',
-        data: models.map((id) => ({ id, object: 'model', owned_by: 'somebody' })),
+        data: models.map((id) => ({ id, object: 'model', owned_by: options.owner ?? 'somebody' })),
       });
     } else if (request.url?.startsWith('/v1/models/')) {
       sendJson(response, 404, { error: { message: 'no such model', code: 'model_not_found' } });

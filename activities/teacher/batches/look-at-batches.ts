@@ -4,7 +4,7 @@ import type { ApiActivities, BatchNow } from '../../contract.ts';
 import { inParallel } from '../../store/parallel.ts';
 import { connectTeacher } from '../connect.ts';
 import type { TeacherConnection } from '../connect.ts';
-import { orFailure } from '../open-stage.ts';
+import { orFailure } from '../teacher-failure.ts';
 import type { TeacherDeps } from '../open-stage.ts';
 import { trackProgress } from '../progress.ts';
 import { faultOf } from '../teacher-failure.ts';

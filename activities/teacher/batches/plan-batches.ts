@@ -45,6 +45,7 @@ async function plan(deps: TeacherDeps, newShelf: NewShelf, input: AskInput & { r
   const { requests, stored, payer, unansweredUsd, folder, ...opened } = await openStage(deps, newShelf, input);
   const collected = await readCollected(store, newShelf, input.batches ?? []);
   const known = await findKnown(store, newShelf, requests, { stored, collected, payer });
+  await opened.told;
   const missing = await missingOf(requests, known, collected);
   const price = batchPriceOf(opened.price);
   const { capUsd, spentUsd } = input.budget ?? { capUsd: budget.capUsd, spentUsd: 0 };

@@ -75,7 +75,7 @@ describe('a shelf', () => {
     await withShelves({ cacheDir }, (newShelf) => {
       const shelf = newShelf<string, { text: string }>();
       const other = newShelf<string, number>();
-      const textOf = (index: number) => `${'ä'.repeat(index % 700)}${index}`;
+      const textOf = (index: number) => `${'ä'.repeat(10 * (index % 700))}${index}`;
       for (let index = 0; index < 1000; index += 1) {
         shelf.put(`k${index}`, { text: textOf(index) });
         expect(shelf.get(`k${index}`)).toEqual({ text: textOf(index) });

@@ -2,6 +2,7 @@ import type { ServerResponse } from 'node:http';
 import { CancelledFailure } from '@temporalio/common';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import type { Store } from '../../../activities/store/store.ts';
+import { madeOnce } from '../../../activities/teacher/requests.ts';
 import type { TeacherResponse } from '../../../domain/records.ts';
 import { startTestS3 } from '../../setup/s3.ts';
 import type { TestS3 } from '../../setup/s3.ts';
@@ -115,6 +116,28 @@ describe('a teacher stage', () => {
     await ask(store, { baseUrl }, await askInput(store, recipe, more));
     await ask(store, server, await askInput(store, recipe, more));
     expect(server.seen.chats).toBe(3);
+  });
+});
+
+describe('before the first call', () => {
+  it('a simulated teacher has heard the facts; one that does not take them ends the stage', async () => {
+    const server = await paid({ owner: 'ratchet-simulated' });
+    const asking = ask(store, server, await askInput(store, { teacher: nano }, { run: 'deaf' }));
+    await expect(asking).rejects.toMatchObject({ type: 'TeacherRejected' });
+    expect(server.seen.chats).toBe(0);
+  });
+
+  it('requests of a small stage are made once, those of a large one each time that they are walked through', async () => {
+    const madeOf = async (count: number): Promise<number> => {
+      let made = 0;
+      const requests = madeOnce({ count, each: () => Array.from({ length: count }, () => (made += 1)) });
+      const walked: number[] = [];
+      for await (const request of requests.each()) walked.push(request);
+      for await (const request of requests.each()) walked.push(request);
+      expect(walked).toHaveLength(2 * count);
+      return made;
+    };
+    expect([await madeOf(0), await madeOf(20), await madeOf(20_000)]).toEqual([0, 20, 40_000]);
   });
 });
 
