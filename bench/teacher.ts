@@ -119,6 +119,8 @@ const line = (seconds: number, ideal: number): string =>
 async function atTheLimit(bench: Bench, rpm: number): Promise<void> {
   const perSecond = rpm / 60;
   const ideal = Math.max(idealSeconds(bench), (bench.prompts.length - perSecond) / perSecond + latencyMs / 1000);
+  // The ideal begins with a full bucket; the warm-up has just emptied it.
+  await delay(1000);
   const { seconds, counted, asked } = await stage(bench, 'limited');
   const wasted = counted('limited');
   console.log(`${bench.prompts.length} prompts at ${rpm} a minute: ideal ${ideal.toFixed(2)} s`);
