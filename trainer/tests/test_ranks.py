@@ -19,7 +19,8 @@ from ratchet_trainer.digests import adapter_digest
 from ratchet_trainer.errors import InvalidJobError
 from ratchet_trainer.job import parse_job
 
-from .conftest import Jobs, Json, Outcome, Server, question, write_rows
+from .fork_server import Json, Outcome, Server
+from .job_files import Jobs, question, write_rows
 from .test_resume import at_step, newest, run_with_losses
 from .test_serve import wait_until_gone
 
