@@ -1,29 +1,16 @@
 import type { Recipe } from '../config/recipe.ts';
 import type { CostEstimate } from '../domain/estimate.ts';
 import type { TrainingLedger } from '../domain/ledger.ts';
-import type { ArtefactRef, DataReport } from '../domain/records.ts';
+import type { ArtefactRef, DataReport, TrainingRecord } from '../domain/records.ts';
 
 /** What activities answer and report, where several of them or their watchers share it. */
 
 export type Corpus = { rows: ArtefactRef; heldOut: ArtefactRef | null; report: DataReport; templateDigest: string };
 
-export type TrainingResult = {
-  /** The adapter's manifest. */
-  adapter: ArtefactRef;
-  /** JSONL of the step and eval events, for the report. */
-  metrics: ArtefactRef;
-  steps: number;
-  trainLoss: number | null;
+export type TrainingResult = TrainingRecord & {
   evalLoss: number | null;
   trainableParameters: number;
   totalParameters: number;
-  gpuSeconds: number;
-  /** Steps repeated because an earlier attempt was lost after its last checkpoint. */
-  stepsRedone: number;
-  /** Attempts lost before this one finished. */
-  losses: number;
-  /** What these cost; not in results of older versions. */
-  ledger?: TrainingLedger | undefined;
   /** Why it is not bit for bit the result of a training that nothing interrupted; absent = it is. */
   inexact?: string | undefined;
 };

@@ -2,9 +2,9 @@ import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { parseArgs } from 'node:util';
-import type { Question } from '../domain/records.ts';
 import { startTeacherStack } from '../test/setup/teacher-stack.ts';
 import type { TeacherStack } from '../test/setup/teacher-stack.ts';
+import { someQuestions } from '../test/teacher/stage.ts';
 import { startDouble } from './teacher/double.ts';
 
 export const about = 'memory of the api worker, history and time of a teacher stage of many items; --items N, --live';
@@ -40,15 +40,6 @@ export async function measure(args: string[]): Promise<void> {
     rmSync(folder, { recursive: true, force: true });
   }
 }
-
-const someQuestions = (count: number): Question[] =>
-  Array.from({ length: count }, (_, index) => ({
-    id: `q${String(index).padStart(6, '0')}`,
-    question: `Is fact number ${index} true?`,
-    answer: index % 2 === 0 ? 'yes' : 'no',
-    facts: [`Fact ${index}.`],
-    decomposition: [],
-  }));
 
 /** The most that the api worker has held so far, by the kernel's own mark. */
 function watchMemory(stack: TeacherStack) {

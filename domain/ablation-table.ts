@@ -1,6 +1,7 @@
 import type { ArmName } from './ablation.ts';
 import { figure, points, pointsRange } from './figures.ts';
 import { pairItems } from './gate-verdict.ts';
+import { meanOf } from './means.ts';
 import { detectableGain, holm, mcnemarP, pairedInterval, wilson } from './statistics.ts';
 import type { Interval } from './statistics.ts';
 
@@ -121,8 +122,13 @@ const label = (name: string, seed: number, seeds: number): string => (seeds === 
 
 function spreadOf(name: ArmName, rows: readonly ArmRow[]): ArmSpread {
   const shares = rows.filter((row) => row.name === name).map(({ accuracy }) => accuracy.estimate);
-  const mean = shares.reduce((sum, share) => sum + share, 0) / shares.length;
-  return { name, seeds: shares.length, mean, lowest: Math.min(...shares), highest: Math.max(...shares) };
+  return {
+    name,
+    seeds: shares.length,
+    mean: meanOf(shares),
+    lowest: Math.min(...shares),
+    highest: Math.max(...shares),
+  };
 }
 
 /** Which differences are beyond chance after Holm, and how large one would have had to be. */

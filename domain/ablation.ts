@@ -1,7 +1,6 @@
-import type { TrainingLedger } from './ledger.ts';
 import type { AblationTable } from './ablation-table.ts';
 import { invalid } from './invalid.ts';
-import type { ArtefactRef, EvaluationSummary, PhaseName } from './records.ts';
+import type { ArtefactRef, EvaluationSummary, PhaseName, TrainingRecord } from './records.ts';
 
 /** Preference training with one thing changed at a time: plain DPO against each way to change its loss. */
 
@@ -92,18 +91,7 @@ export type AblationStart = {
 };
 
 /** An arm with what it left. */
-export type TrainedArm = PlannedArm & {
-  adapter: ArtefactRef;
-  metrics: ArtefactRef;
-  evaluation: EvaluationSummary;
-  steps: number;
-  trainLoss: number | null;
-  /** Of the training and of the evaluation. */
-  gpuSeconds: number;
-  stepsRedone: number;
-  losses: number;
-  ledger?: TrainingLedger | undefined;
-};
+export type TrainedArm = PlannedArm & TrainingRecord & { evaluation: EvaluationSummary };
 
 /** The part of a run's state that an ablation adds. */
 export type AblationState = {

@@ -1,3 +1,4 @@
+import { meanOf } from './means.ts';
 import type { Answer, DataReport, TeacherResponse } from './records.ts';
 
 export type ResponseReport = NonNullable<DataReport['responses']>;
@@ -7,8 +8,6 @@ export type TemplateCounts = NonNullable<ResponseReport['templates']>[number];
 /** Whether a response has an answer that can be used; one that was cut off before it was given has none. */
 export const isReadable = (response: TeacherResponse): response is TeacherResponse & { answer: Answer } =>
   response.answer !== null && (response.class === 'valid' || response.class === 'disagreed');
-
-const mean = (values: readonly number[]): number => values.reduce((sum, value) => sum + value, 0) / values.length;
 
 type Votes = { asked: number; yes: number; no: number };
 
@@ -36,7 +35,7 @@ function agreementOf(votes: readonly Votes[]): Agreement | null {
     questions: votes.length,
     compared: compared.length,
     unanimous: compared.filter(({ yes, no }) => yes === 0 || no === 0).length,
-    majorityShare: compared.length === 0 ? null : mean(compared.map(({ yes, no }) => Math.max(yes, no) / (yes + no))),
+    majorityShare: compared.length === 0 ? null : meanOf(compared.map(({ yes, no }) => Math.max(yes, no) / (yes + no))),
     kappa: fleissKappa(compared),
   };
 }
@@ -49,7 +48,7 @@ function fleissKappa(compared: readonly { yes: number; no: number }[]): number |
   const yes = compared.reduce((sum, votes) => sum + votes.yes, 0);
   const answers = compared.reduce((sum, votes) => sum + votes.yes + votes.no, 0);
   if (yes === 0 || yes === answers) return null;
-  const observed = mean(
+  const observed = meanOf(
     compared.map((votes) => {
       const n = votes.yes + votes.no;
       return (votes.yes * (votes.yes - 1) + votes.no * (votes.no - 1)) / (n * (n - 1));

@@ -17,6 +17,10 @@ export type Cost = { [Part in keyof Spent]?: number | undefined };
 /** What a paid activity is told: the cap as it stands, and all that the run had spent before it, in dollars. */
 export type BudgetRoom = { capUsd: number; spentUsd: number };
 
+/** The room that was told, or where none was (an older version, an activity by itself), all of the recipe's. */
+export const roomOf = (recipe: { budget: { capUsd: number } }, told: BudgetRoom | undefined): BudgetRoom =>
+  told ?? { capUsd: recipe.budget.capUsd, spentUsd: 0 };
+
 /** What a `BudgetExceeded` carries in its details, so that the gate can say what it is about. */
 export type BudgetNews = {
   /** What the work that was stopped has cost so far; it finds that again, and counts it again, when it goes on. */

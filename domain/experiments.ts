@@ -4,7 +4,7 @@ import type { CriterionVerdict, Experiment, GateCriterion } from './gate-types.t
 import { isGain, judgeCriteria } from './gate-verdict.ts';
 import type { GateItems } from './gate-verdict.ts';
 import { invalid } from './invalid.ts';
-import { meanInterval, meanP, sampleOf } from './means.ts';
+import { meanInterval, meanOf, meanP, sampleOf } from './means.ts';
 import type { AttributedItem, AttributionSummary } from './records.ts';
 
 /** Attributions of the same answers under the adapter that DPO began with and under the one it made. */
@@ -85,8 +85,6 @@ function difference(measure: string, values: readonly number[], says: string): E
   };
 }
 
-const mean = (values: readonly number[]): number => sampleOf(values).mean;
-
 /** How far the integral can be believed, and who could not be asked. */
 function soundness({ after }: Attributions): string {
   const errors = after.items.map(completenessError);
@@ -123,12 +121,12 @@ function attributionDifferences(attributions: Attributions): Experiment[] {
     difference(
       'share on the draft, after minus before DPO',
       after.items.map((item, index) => (shares[index] ?? 0) - (earlier.get(item.id) ?? 0)),
-      `${percent(mean(shares))} of the attribution on the draft against ${old}, the same answers`,
+      `${percent(meanOf(shares))} of the attribution on the draft against ${old}, the same answers`,
     ),
     difference(
       'share on the draft minus its share of the tokens',
       shares.map((share, index) => share - (tokens[index] ?? 0)),
-      `the draft is ${percent(mean(tokens))} of the prompt’s tokens and has ${percent(mean(shares))} of the attribution`,
+      `the draft is ${percent(meanOf(tokens))} of the prompt’s tokens and has ${percent(meanOf(shares))} of the attribution`,
     ),
   ];
 }

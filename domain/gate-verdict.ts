@@ -226,20 +226,6 @@ function baseOf(criterion: GateCriterion, items: GateItems): Side {
   return { name: earlierNames[over as keyof typeof earlierNames], items: other };
 }
 
-/** What each metric that is taken over something may be taken over. */
-const overs: Partial<Record<GateMetric, readonly string[]>> = {
-  gain: ['majority', 'phaseA', 'phaseB', 'phaseC'],
-  'shuffle-drop': ['full-draft', 'no-draft'],
-};
-
-/** What is wrong with a criterion, with the fix; null = nothing. For the check of a recipe. */
-export function criterionProblem({ metric, over }: GateCriterion): string | null {
-  const known = overs[metric];
-  if (known === undefined)
-    return over === undefined ? null : `metric ${metric} takes no over (it says ${over}); remove it`;
-  return over !== undefined && known.includes(over) ? null : `metric ${metric} needs over: ${known.join(' or ')}`;
-}
-
 function judgeCriterion(criterion: GateCriterion, items: GateItems, looks: number): CriterionVerdict {
   if (criterion.metric === 'question-quality') return judgeQuality(criterion, items.questionQuality);
   const n = items.candidate.length;

@@ -1,3 +1,4 @@
+import { meanOf } from './means.ts';
 import { zOf } from './statistics.ts';
 import type { Interval } from './statistics.ts';
 
@@ -21,11 +22,10 @@ export type LengthControl = {
 export type LengthPair = { beforeChars: number; afterChars: number; verdict: 'win' | 'loss' | 'tie' };
 
 const outcome = { win: 1, tie: 0.5, loss: 0 } as const;
-const mean = (values: readonly number[]): number => values.reduce((sum, value) => sum + value, 0) / values.length;
 
 const deviation = (values: readonly number[]): number => {
-  const centre = mean(values);
-  return Math.sqrt(mean(values.map((value) => (value - centre) ** 2)));
+  const centre = meanOf(values);
+  return Math.sqrt(meanOf(values.map((value) => (value - centre) ** 2)));
 };
 /** Lengths that differ less on tanh's scale, where differences are near ±1, are one length. */
 const leastSpread = 1e-3;
@@ -38,7 +38,7 @@ export function controlLength(pairs: readonly LengthPair[], confidence: number):
   const differences = pairs.map(({ beforeChars, afterChars }) => afterChars - beforeChars);
   const outcomes = pairs.map(({ verdict }) => outcome[verdict]);
   if (pairs.length === 0) return null;
-  const base = { n: pairs.length, plain: mean(outcomes), meanDifferenceChars: mean(differences) };
+  const base = { n: pairs.length, plain: meanOf(outcomes), meanDifferenceChars: meanOf(differences) };
   const spread = deviation(differences);
   const xs = differences.map((d) => (d === 0 ? 0 : Math.tanh(d / spread)));
   if (deviation(xs) < leastSpread && xs.some((x) => x !== 0)) return { ...base, controlled: null, slope: null };

@@ -12,10 +12,14 @@ export type Sample = { n: number; mean: number; deviation: number };
 /** Smallest and largest value that a number can have: 0 and 1 for a share, −1 and 1 for the difference of two. */
 export type Range = readonly [least: number, most: number];
 
+/** 0 for no numbers. */
+export const meanOf = (values: readonly number[]): number =>
+  values.reduce((sum, value) => sum + value, 0) / Math.max(1, values.length);
+
 /** Mean and standard deviation (n − 1) of some numbers; 0 where there are too few. */
 export function sampleOf(values: readonly number[]): Sample {
   const n = values.length;
-  const mean = values.reduce((sum, value) => sum + value, 0) / Math.max(1, n);
+  const mean = meanOf(values);
   const squares = values.reduce((sum, value) => sum + (value - mean) ** 2, 0);
   return { n, mean, deviation: n < 2 ? 0 : Math.sqrt(squares / (n - 1)) };
 }

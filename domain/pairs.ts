@@ -1,4 +1,5 @@
 import { invalid } from './invalid.ts';
+import { meanOf } from './means.ts';
 import { draftText } from './parse-draft.ts';
 import type { Answer, DataReport, DataStep, Draft, PreferencePair, Question, TeacherResponse } from './records.ts';
 import { responseCompletion } from './corpora.ts';
@@ -55,9 +56,6 @@ function pairOf(
     origin: wrong ? 'wrong-draft' : 'flipped',
   };
 }
-
-const mean = (lengths: number[]): number =>
-  lengths.reduce((sum, length) => sum + length, 0) / Math.max(1, lengths.length);
 
 const pairKey = ({ prompt, chosen, rejected }: PreferencePair): string => JSON.stringify([prompt, chosen, rejected]);
 
@@ -121,6 +119,6 @@ const pairReport = (rows: readonly PreferencePair[], duplicates: number): BuiltP
   n: rows.length,
   flipped: rows.filter(({ origin }) => origin === 'flipped').length,
   duplicates,
-  meanChosenChars: mean(rows.map(({ chosen }) => chosen.length)),
-  meanRejectedChars: mean(rows.map(({ rejected }) => rejected.length)),
+  meanChosenChars: meanOf(rows.map(({ chosen }) => chosen.length)),
+  meanRejectedChars: meanOf(rows.map(({ rejected }) => rejected.length)),
 });

@@ -2,7 +2,6 @@ import type { AblationState } from './ablation.ts';
 import type { BudgetState, Spent } from './budget.ts';
 import type { Decision, GateEvidence, GateName, Remedies, RoundName } from './gate-types.ts';
 import type { CostEstimate } from './estimate.ts';
-import type { TrainingLedger } from './ledger.ts';
 import type { QuestionQuality } from './question-quality.ts';
 import type {
   ArtefactRef,
@@ -11,6 +10,7 @@ import type {
   EvaluationName,
   EvaluationSummary,
   PhaseName,
+  TrainingRecord,
 } from './records.ts';
 
 /** Input of the `selfImprovement` workflow: what `temporal` and `tctl` send as plain JSON. */
@@ -54,7 +54,7 @@ export type Experiments = {
 };
 
 /** One attempt at a phase, with everything it left. */
-export type PhaseAttempt = {
+export type PhaseAttempt = TrainingRecord & {
   phase: PhaseName;
   /** Counts on through the rounds of Phase C. */
   attempt: number;
@@ -65,20 +65,11 @@ export type PhaseAttempt = {
   corpus: ArtefactRef;
   templateDigest: string;
   dataReport: DataReport;
-  adapter: ArtefactRef;
-  metrics: ArtefactRef;
   evaluations: EvaluationSummary[];
   /** Name of the evaluation that the gate judges. */
   candidate: EvaluationName;
   /** Phase C's experiments beyond its evaluations; absent where the recipe has none, and in runs of older versions. */
   experiments?: Experiments | undefined;
-  steps: number;
-  trainLoss: number | null;
-  gpuSeconds: number;
-  stepsRedone: number;
-  losses: number;
-  /** What the losses cost; not in runs of older versions. */
-  ledger?: TrainingLedger | undefined;
   /** Why the adapter is not bit for bit that of a training which nothing interrupted; absent = it is. */
   inexact?: string | undefined;
   evidence: GateEvidence | null;

@@ -1,6 +1,6 @@
 import type { Calibration } from './calibration.ts';
 import { agreement, cohenKappa } from './calibration.ts';
-import { percent, percentRange, points, pointsRange, share } from './figures.ts';
+import { percent, percentRange, points, pointsRange, share, signedFigure } from './figures.ts';
 import { flipRate, flipsOf, signTestP, winMargin, winRate } from './judging.ts';
 import type { PairCounts } from './judging.ts';
 import type { LengthControl } from './length-control.ts';
@@ -85,7 +85,7 @@ function lengthLine(control: LengthControl | null): string[] {
 function calibrationLine(calibration: Calibration): string {
   const { right, n, low, high } = agreement(calibration, confidence);
   const kappa = cohenKappa(calibration);
-  const chance = kappa === null ? '' : `, kappa ${kappa.toFixed(2).replace('-', '−')}`;
+  const chance = kappa === null ? '' : `, kappa ${signedFigure(kappa)}`;
   const unjudged = calibration.unjudged === 0 ? '' : `, ${calibration.unjudged} without a verdict`;
   return `agrees with known answers: ${share(right, n)}, 95 % ${percentRange(low, high)}${chance}${unjudged}`;
 }

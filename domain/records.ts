@@ -1,9 +1,29 @@
+import type { TrainingLedger } from './ledger.ts';
+
 /**
  * Rows of the JSONL artefacts and the references that travel through Temporal's history. Everything here is plain JSON.
  */
 
 /** Where an artefact lies and what it must hash to. `rows` is 0 for what has no rows (an adapter, a report). */
 export type ArtefactRef = { uri: string; sha256: string; bytes: number; rows: number };
+
+/** What a training left. */
+export type TrainingRecord = {
+  /** The adapter's manifest. */
+  adapter: ArtefactRef;
+  /** JSONL of the step and eval events, for the report. */
+  metrics: ArtefactRef;
+  steps: number;
+  trainLoss: number | null;
+  /** Beside a training's evaluations: of these, too. */
+  gpuSeconds: number;
+  /** Steps repeated because an earlier attempt was lost after its last checkpoint. */
+  stepsRedone: number;
+  /** Attempts lost before this one finished. */
+  losses: number;
+  /** What these cost; not in runs of older versions. */
+  ledger?: TrainingLedger | undefined;
+};
 
 export type Answer = 'yes' | 'no';
 

@@ -1,6 +1,7 @@
 import { pairItems } from './gate-verdict.ts';
 import type { Finding } from './gate-types.ts';
 import { points, pointsRange, share } from './figures.ts';
+import { meanOf } from './means.ts';
 import type { EvaluatedItem } from './records.ts';
 import type { RemediableRecipe } from './remedies.ts';
 import { pairedInterval } from './statistics.ts';
@@ -32,13 +33,11 @@ const notMeasured = (cause: Finding['cause'], why: string): Finding => ({
   remedies: {},
 });
 
-const mean = (losses: readonly { loss: number }[]): number =>
-  losses.reduce((sum, { loss }) => sum + loss, 0) / losses.length;
-
 /** Means of the first and the last fifth: single steps are too noisy to compare. */
 function ends(losses: Losses['training']): { first: number; last: number } {
   const fifth = Math.max(1, Math.floor(losses.length / 5));
-  return { first: mean(losses.slice(0, fifth)), last: mean(losses.slice(-fifth)) };
+  const values = losses.map(({ loss }) => loss);
+  return { first: meanOf(values.slice(0, fifth)), last: meanOf(values.slice(-fifth)) };
 }
 
 const nats = (loss: number): string => loss.toFixed(3);

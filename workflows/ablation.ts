@@ -3,7 +3,7 @@ import type { Recipe } from '../config/recipe.ts';
 import type { AblationStart, AblationState, PlannedArm, TrainedArm } from '../domain/ablation.ts';
 import type { AblationTable } from '../domain/ablation-table.ts';
 import type { ProgrammeState } from '../domain/programme.ts';
-import type { ArtefactRef, EvaluationSummary } from '../domain/records.ts';
+import type { ArtefactRef, EvaluationSummary, TrainingRecord } from '../domain/records.ts';
 import { climb } from './climb.ts';
 import { createGatekeeper } from './gatekeeper.ts';
 import { adoptOlderRun, adoptRecipe, createProgramme, enter } from './programme.ts';
@@ -90,11 +90,9 @@ async function compare(
   return orchestrator.compareArms({ reference: own.reference.evaluation, arms: own.arms });
 }
 
-type Training = Omit<TrainedArm, keyof PlannedArm | 'evaluation'>;
-
 const trainedArm = (
   arm: PlannedArm,
-  { adapter, metrics, steps, trainLoss, gpuSeconds, stepsRedone, losses, ledger }: Training,
+  { adapter, metrics, steps, trainLoss, gpuSeconds, stepsRedone, losses, ledger }: TrainingRecord,
   evaluated: { summary: EvaluationSummary; gpuSeconds: number },
 ): TrainedArm => ({
   ...arm,

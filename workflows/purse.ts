@@ -1,7 +1,7 @@
 import { log, patched } from '@temporalio/workflow';
 import { ApplicationFailure, TemporalFailure } from '@temporalio/common';
 import type { Recipe } from '../config/recipe.ts';
-import { plusCost, spentUsdOf } from '../domain/budget.ts';
+import { plusCost, roomOf, spentUsdOf } from '../domain/budget.ts';
 import type { BudgetNews, BudgetRoom, Cost, Spent } from '../domain/budget.ts';
 import type { ProgrammeState } from '../domain/programme.ts';
 import { tellWarning } from './gate-reminders.ts';
@@ -89,12 +89,12 @@ export function runPurse(state: ProgrammeState, recipe: Recipe, gatekeeper: Gate
  *
  * @param room absent in phases that an older version started
  */
-export function phasePurse({ budget }: Pick<Recipe, 'budget'>, room: BudgetRoom | undefined): Purse {
+export function phasePurse(recipe: Pick<Recipe, 'budget'>, room: BudgetRoom | undefined): Purse {
   let spent = nothing;
-  const { capUsd, spentUsd } = room ?? { capUsd: budget.capUsd, spentUsd: 0 };
+  const { capUsd, spentUsd } = roomOf(recipe, room);
   return inTurn(async (work, costOf) => {
     try {
-      const result = await work({ capUsd, spentUsd: spentUsd + spentUsdOf(spent, budget.gpuHourUsd) });
+      const result = await work({ capUsd, spentUsd: spentUsd + spentUsdOf(spent, recipe.budget.gpuHourUsd) });
       spent = plusCost(spent, costOf(result));
       return result;
     } catch (error) {

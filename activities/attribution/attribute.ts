@@ -10,10 +10,10 @@ import type { GpuActivities } from '../contract.ts';
 import { failure } from '../failure.ts';
 import { rowsOnce } from '../generation/finished-rows.ts';
 import { runRowsJob } from '../generation/rows-job.ts';
+import { folderOf } from '../scope.ts';
 import { sha256 } from '../store/files.ts';
 import { cachedFolder } from '../store/folders.ts';
 import { resolveBase } from '../training/base-model.ts';
-import { scopePrefix } from '../training/gpu-deps.ts';
 import type { GpuDeps } from '../training/gpu-deps.ts';
 import { baseOf, distributedOf } from '../training/jobs.ts';
 
@@ -43,7 +43,7 @@ export const createAttributionActivity =
     const digest = taskDigest(task);
     const { rows, ref, gpuSeconds } = await rowsOnce(
       deps.store,
-      `${scopePrefix(scope)}/attribution-${name}-${digest}`,
+      `${folderOf(scope)}/attribution-${name}-${digest}`,
       () => attributed(deps, task, digest),
     );
     const { steps } = settings;

@@ -6,6 +6,7 @@ import { draftReport } from '../../domain/parse-draft.ts';
 import type { DataReport, Draft, Question, TeacherResponse } from '../../domain/records.ts';
 import { resolveTemplates } from '../../domain/templates.ts';
 import type { Corpus, OrchestratorActivities, Scope } from '../contract.ts';
+import { folderOf } from '../scope.ts';
 import { sha256 } from '../store/files.ts';
 import type { Store } from '../store/store.ts';
 
@@ -13,8 +14,6 @@ type CorpusActivities = Pick<OrchestratorActivities, 'buildAnswerCorpus' | 'buil
 
 /** Writes the training rows of each phase: `corpus.jsonl`, `held-out.jsonl` (with early stopping) or `pairs.jsonl`. */
 export function createCorpusActivities(store: Store): CorpusActivities {
-  const folderOf = ({ run, phase, attempt }: Scope): string => `runs/${run}/${phase}-${attempt}`;
-
   const keep = async (
     scope: Scope,
     built: BuiltCorpus,

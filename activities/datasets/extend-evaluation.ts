@@ -2,6 +2,7 @@ import type { Question } from '../../domain/records.ts';
 import { limitEvaluation, splitQuestions } from '../../domain/sampling.ts';
 import type { OrchestratorActivities } from '../contract.ts';
 import { failure } from '../failure.ts';
+import { folderOf } from '../scope.ts';
 import { sha256 } from '../store/files.ts';
 import type { Store } from '../store/store.ts';
 import { loadQuestions } from './load-questions.ts';
@@ -23,7 +24,7 @@ export const createExtendEvaluation =
     // Strata need a question of each answer; the last few left may be of one.
     const answers = new Set(left.map(({ answer }) => answer)).size;
     const more = answers < 2 || items < 2 ? left.slice(0, items) : limitEvaluation(left, items, seed);
-    return store.putRows(`runs/${scope.run}/${scope.phase}-${scope.attempt}/${name}.jsonl`, more);
+    return store.putRows(`${folderOf(scope)}/${name}.jsonl`, more);
   };
 
 /** One artefact of the rows of several, in their order. */
@@ -33,5 +34,5 @@ export const createJoinRows =
     async function* rows() {
       for (const part of parts) yield* store.readRows<unknown>(part);
     }
-    return store.putRows(`runs/${scope.run}/${scope.phase}-${scope.attempt}/${name}.jsonl`, rows());
+    return store.putRows(`${folderOf(scope)}/${name}.jsonl`, rows());
   };

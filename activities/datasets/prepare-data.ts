@@ -3,6 +3,7 @@ import type { DataStep, Question } from '../../domain/records.ts';
 import { countByAnswer, limitEvaluation, splitQuestions, stratifiedSample } from '../../domain/sampling.ts';
 import type { OrchestratorActivities } from '../contract.ts';
 import { failure } from '../failure.ts';
+import { folderOf } from '../scope.ts';
 import { sha256 } from '../store/files.ts';
 import type { Store } from '../store/store.ts';
 import { loadQuestions } from './load-questions.ts';
@@ -57,7 +58,7 @@ export const createPrepareData =
   (store: Store, deps: DataDeps): OrchestratorActivities['prepareData'] =>
   async ({ scope, recipe }) => {
     const { train, evaluation, steps } = chooseQuestions(await loadQuestions(recipe.data.source, deps), recipe);
-    const folder = `runs/${scope.run}/${scope.phase}-${scope.attempt}`;
+    const folder = folderOf(scope);
     return {
       train: await store.putRows(`${folder}/train.jsonl`, train),
       evaluation: await store.putRows(`${folder}/evaluation.jsonl`, evaluation),

@@ -4,8 +4,8 @@ import { limitEvaluation } from '../../domain/sampling.ts';
 import type { Draft, EvaluatedItem, EvaluationMode, Question } from '../../domain/records.ts';
 import { fillTemplate, resolveTemplates } from '../../domain/templates.ts';
 import type { GpuActivities } from '../contract.ts';
+import { folderOf } from '../scope.ts';
 import { sha256 } from '../store/files.ts';
-import { scopePrefix } from '../training/gpu-deps.ts';
 import type { GpuDeps } from '../training/gpu-deps.ts';
 import { generate, generationDigest } from './generate.ts';
 import type { GenerationTask } from './generate.ts';
@@ -27,7 +27,7 @@ export function createGenerationActivities(deps: GpuDeps): Pick<GpuActivities, '
     name: string,
     parse: (outputs: Awaited<ReturnType<typeof generate>>['outputs']) => Row[],
   ) =>
-    rowsOnce(store, `${scopePrefix(task.scope)}/${name.replaceAll('/', '-')}-${generationDigest(task)}`, async () => {
+    rowsOnce(store, `${folderOf(task.scope)}/${name.replaceAll('/', '-')}-${generationDigest(task)}`, async () => {
       const { outputs, gpuSeconds } = await generate(deps, task);
       return { rows: parse(outputs), gpuSeconds };
     });

@@ -1,8 +1,8 @@
 import { z } from 'zod';
 import type { TrainerEvent } from '../../config/trainer-job.ts';
+import { folderOf } from '../scope.ts';
 import { createGpuMeter } from '../training/gpu-meter.ts';
 import type { GpuMeter } from '../training/gpu-meter.ts';
-import { scopePrefix } from '../training/gpu-deps.ts';
 import type { GpuDeps } from '../training/gpu-deps.ts';
 import type { Supervision } from '../training/supervision.ts';
 import type { RowsTask } from './rows-job.ts';
@@ -22,7 +22,7 @@ export async function openMeter(
   supervision: Supervision,
 ): Promise<RowsMeter> {
   const { scope, recipe, budget, batchSize } = task;
-  const key = `${scopePrefix(scope)}/${task.folder}.earlier.json`;
+  const key = `${folderOf(scope)}/${task.folder}.earlier.json`;
   const found = await store.getJson(key);
   const written = found === null ? 0 : Earlier.parse(found.value).gpuSeconds;
   const earlierGpuSeconds = Math.max(written, supervision.previous?.gpuSeconds ?? 0);

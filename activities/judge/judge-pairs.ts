@@ -12,6 +12,7 @@ import type { JudgeIdentity, JudgeSummary } from '../../domain/question-quality.
 import type { Draft, Question } from '../../domain/records.ts';
 import type { ApiActivities } from '../contract.ts';
 import { failure } from '../failure.ts';
+import { folderOf, payerOf } from '../scope.ts';
 import { sha256 } from '../store/files.ts';
 import { withShelves } from '../store/shelf.ts';
 import type { Store } from '../store/store.ts';
@@ -54,13 +55,13 @@ export const createJudgePairs =
     );
     // Two pairs may be the same by their texts: that is one request.
     const requests = [...new Map(plans.flatMap((plan) => plan.requests.map((one) => [one.digest, one]))).values()];
-    const folder = `runs/${scope.run}/${scope.phase}-${scope.attempt}`;
+    const folder = folderOf(scope);
     const { answered, paidUsd } = await withShelves(store, async (newShelf) => {
       const progress = trackProgress(requests.length, 'verdicts');
       try {
         const asked = await askStage(store, paceOf, newShelf, {
           ...{ requests: { count: requests.length, each: () => requests }, reading: judgeReading, progress },
-          payer: `${scope.run}/${scope.phase}-${scope.attempt}/${name}`,
+          payer: `${payerOf(scope)}/${name}`,
           stored: await listStored(store, requests.length),
           unansweredUsd: await unansweredBefore(store, folder),
           costOf: (judgeUsd) => ({ judgeUsd }),

@@ -1,4 +1,3 @@
-import type OpenAI from 'openai';
 import type { Judge } from '../../config/judge.ts';
 import type { PairToJudge } from '../../domain/calibration.ts';
 import { canonicalJson } from '../../domain/canonical.ts';
@@ -7,7 +6,7 @@ import type { JudgeTemplates } from '../../domain/judge-prompt.ts';
 import type { Judgement } from '../../domain/judging.ts';
 import type { Reading } from '../teacher/answer.ts';
 import { problemOf } from '../teacher/classify.ts';
-import { tokenBounds } from '../teacher/requests.ts';
+import { apiRequest } from '../teacher/requests.ts';
 import type { ApiRequest } from '../teacher/requests.ts';
 import { sha256 } from '../store/files.ts';
 
@@ -35,25 +34,12 @@ export function judgeRequests(
   const orders = judge.bothOrders ? [false, true] : [Number.parseInt(hash.slice(0, 2), 16) % 2 === 0];
   return orders.map((afterFirst) => {
     const [first, second] = afterFirst ? [pair.after, pair.before] : [pair.before, pair.after];
-    const { system, user } = judgeMessages(templates, { question: pair.question, first, second });
-    const { model, temperature, maxTokens } = judge;
-    const messages: OpenAI.ChatCompletionMessageParam[] = [
-      { role: 'system', content: system },
-      { role: 'user', content: user },
-    ];
+    const prompt = judgeMessages(templates, { question: pair.question, first, second });
     const metadata = server.simulated ? { metadata: simulatedErrors(judge, server.seed) } : {};
     const format = isStructured(judge, server)
       ? { response_format: { type: 'json_schema' as const, json_schema: verdictSchema } }
       : {};
-    const limit = server.official ? { max_completion_tokens: maxTokens } : { max_tokens: maxTokens };
-    return {
-      afterFirst,
-      digest: sha256(
-        canonicalJson({ model, messages, parameters: { temperature, maxTokens, ...metadata, ...format }, attempt: 0 }),
-      ),
-      body: { model, messages, temperature, ...limit, ...metadata, ...format },
-      ...tokenBounds([system, user], maxTokens),
-    };
+    return { afterFirst, ...apiRequest(judge, prompt, { ...metadata, ...format }, 0, server) };
   });
 }
 

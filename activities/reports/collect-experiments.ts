@@ -1,5 +1,5 @@
 import { draftShare, tokenShare } from '../../domain/attribution.ts';
-import { meanInterval, sampleOf } from '../../domain/means.ts';
+import { meanInterval, meanOf, sampleOf } from '../../domain/means.ts';
 import type { Interval } from '../../domain/statistics.ts';
 import type { Experiments, ProgrammeState } from '../../domain/programme.ts';
 import type { AttributedItem, AttributedToken } from '../../domain/records.ts';
@@ -41,7 +41,7 @@ async function readAttribution(
   const attribution =
     shares.after.length === 0
       ? null
-      : { before: interval(shares.before), after: interval(shares.after), tokenShare: sampleOf(tokens).mean };
+      : { before: interval(shares.before), after: interval(shares.after), tokenShare: meanOf(tokens) };
   return { attribution, samples };
 }
 

@@ -1,5 +1,19 @@
 import pLimit from 'p-limit';
 
+/** The same work, which begins with nothing more after its first error. */
+function untilBroken<Item, Result>(work: (item: Item) => Promise<Result>) {
+  let broken = false;
+  return async (item: Item): Promise<Result | undefined> => {
+    if (broken) return undefined;
+    try {
+      return await work(item);
+    } catch (error) {
+      broken = true;
+      throw error;
+    }
+  };
+}
+
 /**
  * Runs `work` over all items, a few at a time. After the first error nothing more is begun, and the error comes out
  * only when all that had begun has ended: nothing goes on behind the caller's back.
@@ -10,16 +24,7 @@ export async function inParallel<Item, Result>(
   work: (item: Item) => Promise<Result>,
 ): Promise<Result[]> {
   const limit = pLimit(concurrency);
-  let broken = false;
-  const guarded = async (item: Item): Promise<Result | undefined> => {
-    if (broken) return undefined;
-    try {
-      return await work(item);
-    } catch (error) {
-      broken = true;
-      throw error;
-    }
-  };
+  const guarded = untilBroken(work);
   const settled = await Promise.allSettled(items.map((item) => limit(guarded, item)));
   return settled.map((outcome) => {
     if (outcome.status === 'rejected') throw outcome.reason;
@@ -36,16 +41,7 @@ export async function eachInParallel<Item>(
   concurrency: number,
   work: (item: Item) => Promise<void>,
 ): Promise<void> {
-  let broken = false;
-  const guarded = async (item: Item): Promise<void> => {
-    if (broken) return;
-    try {
-      await work(item);
-    } catch (error) {
-      broken = true;
-      throw error;
-    }
-  };
+  const guarded = untilBroken(work);
   // All take from the one stream, each its next item when it is done with the last.
   const takers = Array.from({ length: concurrency }, async () => {
     for await (const item of items) await guarded(item);

@@ -1,6 +1,7 @@
 import { Context } from '@temporalio/activity';
 import { Reliability } from '../../config/reliability.ts';
 import type { Recipe } from '../../config/recipe.ts';
+import { roomOf } from '../../domain/budget.ts';
 import type { BudgetNews, BudgetRoom } from '../../domain/budget.ts';
 import { costUsd } from '../../domain/prices.ts';
 import type { TokenPrice } from '../../domain/prices.ts';
@@ -89,7 +90,7 @@ export async function askStage<Request extends ApiRequest, Row>(
   try {
     const found = findKnown(store, newShelf, requests, { stored, collected: input.collected, payer });
     const [known] = await Promise.all([found, input.told]);
-    const room = input.budget ?? { capUsd: recipe.budget.capUsd, spentUsd: 0 };
+    const room = roomOf(recipe, input.budget);
     const before = { answeredUsd: known.paidUsd, unansweredUsd: input.unansweredUsd };
     const { ledger, unanswered, paidUsd, money } = (books = openBooks(store, input.folder, room, before));
     progress.tell(money);

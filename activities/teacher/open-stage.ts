@@ -4,8 +4,9 @@ import { priceOf } from '../../domain/prices.ts';
 import { draftText } from '../../domain/parse-draft.ts';
 import type { TokenPrice } from '../../domain/prices.ts';
 import type { ArtefactRef, Draft, Question } from '../../domain/records.ts';
-import type { AskInput, Scope } from '../contract.ts';
+import type { AskInput } from '../contract.ts';
 import { failure } from '../failure.ts';
+import { folderOf, payerOf } from '../scope.ts';
 import type { NewShelf } from '../store/shelf.ts';
 import type { Store } from '../store/store.ts';
 import { unansweredBefore } from './books.ts';
@@ -38,12 +39,6 @@ export type OpenStage = {
   /** As {@link unansweredBefore} says. */
   unansweredUsd: number;
 };
-
-/** Where a stage keeps its artefacts. */
-export const folderOf = ({ run, phase, attempt }: Scope): string => `runs/${run}/${phase}-${attempt}`;
-
-/** Name under which a stage pays. */
-export const payerOf = ({ run, phase, attempt }: Scope): string => `${run}/${phase}-${attempt}`;
 
 /**
  * Checks key and server, reads the drafts, and says what is to be asked.

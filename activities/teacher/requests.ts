@@ -67,7 +67,7 @@ export const mostTokensOf = (messages: readonly string[]): number =>
   messages.reduce((sum, message) => sum + Buffer.byteLength(message) + messageOverhead, 0);
 
 /** What a request of these messages may use of a budget and of a limit per minute. */
-export function tokenBounds(
+function tokenBounds(
   messages: readonly string[],
   maxTokens: number,
 ): Pick<ApiRequest, 'mostInputTokens' | 'usualTokens'> {
@@ -76,22 +76,45 @@ export function tokenBounds(
   return { mostInputTokens, usualTokens: Math.ceil(bytes / bytesPerToken) + messageOverhead + maxTokens };
 }
 
-/** A question in one wording; attempts that share it share the text. */
-function promptOf({ name, system, user }: TeacherWording, values: { question: string; draft: string }, most: number) {
-  const content = fillTemplate(user, values);
-  const messages: OpenAI.ChatCompletionMessageParam[] = [
+type Body = ApiRequest['body'];
+
+/**
+ * A request to the recipe's teacher or judge.
+ *
+ * @param prompt whole texts of the two messages
+ * @param more what else the body says; part of the digest
+ * @param attempt counts from 0; part of the digest, so that what is asked again is answered again
+ * @param server.official decides the name of the token limit, which is not part of the digest
+ */
+export function apiRequest(
+  { model, temperature, maxTokens }: { model: string; temperature: number; maxTokens: number },
+  { system, user }: { system: string; user: string },
+  more: Pick<Body, 'metadata' | 'response_format'>,
+  attempt: number,
+  { official }: { official: boolean },
+): ApiRequest {
+  const messages: Body['messages'] = [
     { role: 'system', content: system },
-    { role: 'user', content },
+    { role: 'user', content: user },
   ];
+  const limit = official ? { max_completion_tokens: maxTokens } : { max_tokens: maxTokens };
+  return {
+    digest: sha256(canonicalJson({ model, messages, parameters: { temperature, maxTokens, ...more }, attempt })),
+    body: { model, messages, temperature, ...limit, ...more },
+    ...tokenBounds([system, user], maxTokens),
+  };
+}
+
+/** A question in one wording; attempts that share it share the text. */
+function promptOf({ name, system, user }: TeacherWording, values: { question: string; draft: string }) {
   const template = name === null ? {} : { template: { name, digest: sha256(canonicalJson({ system, user })) } };
-  return { messages, ...template, ...tokenBounds([system, content], most) };
+  return { text: { system, user: fillTemplate(user, values) }, template };
 }
 
 /**
  * All requests of a stage, in order of question, then attempt.
  *
  * @param draftOf text of the draft of a question; undefined = it has none
- * @param server.official decides the name of the token limit, which is not part of the digest
  * @throws InvalidData when a question has no draft
  */
 export async function* teacherRequests(
@@ -101,26 +124,17 @@ export async function* teacherRequests(
   attempts: number,
   server: { simulated: boolean; official: boolean },
 ): AsyncGenerator<TeacherRequest> {
-  const { model, temperature, maxTokens } = recipe.teacher;
   const [firstWording, ...otherWordings] = teacherWordings(recipe.templates);
   for await (const question of questions) {
     const draft = draftOf(question.id);
     if (draft === undefined)
       throw failure('InvalidData', `question ${question.id} has no draft to show to the teacher`);
-    const worded = (wording: TeacherWording) => promptOf(wording, { question: question.question, draft }, maxTokens);
+    const worded = (wording: TeacherWording) => promptOf(wording, { question: question.question, draft });
     const prompts = [worded(firstWording), ...otherWordings.map(worded)] as const;
     for (let attempt = 0; attempt < attempts; attempt += 1) {
-      const { messages, ...more } = prompts[attempt % prompts.length] ?? prompts[0];
+      const { text, template } = prompts[attempt % prompts.length] ?? prompts[0];
       const metadata = server.simulated ? { metadata: simulatedMetadata(recipe, attempt) } : {};
-      const parameters = { temperature, maxTokens, ...metadata };
-      const limit = server.official ? { max_completion_tokens: maxTokens } : { max_tokens: maxTokens };
-      yield {
-        question,
-        attempt,
-        digest: sha256(canonicalJson({ model, messages, parameters, attempt })),
-        body: { model, messages, temperature, ...limit, ...metadata },
-        ...more,
-      };
+      yield { question, attempt, ...template, ...apiRequest(recipe.teacher, text, metadata, attempt, server) };
     }
   }
 }

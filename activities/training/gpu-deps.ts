@@ -29,9 +29,6 @@ export type GpuDeps = {
 /** Name of this process in leases. */
 export const processName = (): string => `${hostname()}:${process.pid}`;
 
-/** Folder of an attempt at a phase in S3. */
-export const scopePrefix = ({ run, phase, attempt }: Scope): string => `runs/${run}/${phase}-${attempt}`;
-
-/** The same on this host. */
+/** Folder of an attempt at a phase on this host. */
 export const scopeFolder = (deps: GpuDeps, { run, phase, attempt }: Scope): string =>
   join(deps.workDir, run.replace(/[^\w.-]/g, '_'), `${phase}-${attempt}`);

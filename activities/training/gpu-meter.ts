@@ -1,6 +1,6 @@
 import type { Recipe } from '../../config/recipe.ts';
 import type { TrainerEvent } from '../../config/trainer-job.ts';
-import { toleranceUsd } from '../../domain/budget.ts';
+import { roomOf, toleranceUsd } from '../../domain/budget.ts';
 import type { BudgetNews, BudgetRoom } from '../../domain/budget.ts';
 import { usdOf } from '../../domain/ledger.ts';
 import { failureOfStop } from './supervision.ts';
@@ -43,7 +43,7 @@ const SAFETY = 2;
 export function createGpuMeter(options: GpuMeterOptions): GpuMeter {
   const { recipe, gpus, earlierGpuSeconds, supervision } = options;
   const { gpuHourUsd } = recipe.budget;
-  const { capUsd, spentUsd } = options.budget ?? { capUsd: recipe.budget.capUsd, spentUsd: 0 };
+  const { capUsd, spentUsd } = roomOf(recipe, options.budget);
   const pace = trackPace(options.stretch);
   let startedAt: number | null = null;
   let timer: NodeJS.Timeout | undefined;

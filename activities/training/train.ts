@@ -14,6 +14,7 @@ import type { Lease } from '../checkpoints/lease.ts';
 import type { Scope, TrainingResult } from '../contract.ts';
 import { failure } from '../failure.ts';
 import type { Log } from '../logging.ts';
+import { folderOf } from '../scope.ts';
 import { sha256 } from '../store/files.ts';
 import { putFolder } from '../store/folders.ts';
 import { isOutage, throughOutage } from '../store/outage.ts';
@@ -26,7 +27,7 @@ import type { Account } from './account.ts';
 import { gpuSecondsSoFar } from './attempt-progress.ts';
 import { findFinished } from './finished.ts';
 import type { Finished } from './finished.ts';
-import { processName, scopeFolder, scopePrefix } from './gpu-deps.ts';
+import { processName, scopeFolder } from './gpu-deps.ts';
 import type { GpuDeps } from './gpu-deps.ts';
 import { watchHost } from './host-notice.ts';
 import { createGpuMeter } from './gpu-meter.ts';
@@ -65,7 +66,7 @@ export type Training = {
 export async function train(deps: GpuDeps, training: Training): Promise<TrainingResult> {
   const { scope, label } = training;
   const digest = sha256(canonicalJson(training.identity)).slice(0, 16);
-  const prefix = `${scopePrefix(scope)}/training-${digest}`;
+  const prefix = `${folderOf(scope)}/training-${digest}`;
   const trainingFolder = join(scopeFolder(deps, scope), digest);
   const finished = resultOf((await readLease(deps.store, prefix))?.record.final);
   if (finished !== null) return finished;

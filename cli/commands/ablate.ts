@@ -15,40 +15,35 @@ import type { Paint } from '../terminal.ts';
 import { paintFor } from '../terminal.ts';
 import { printJson, printLines } from './command.ts';
 import type { AddCommand } from './command.ts';
-import { collect, intervalOption, jsonOption, oneOf } from './options.ts';
+import { collect, followOptions, oneOf } from './options.ts';
+import type { FollowOptions } from './options.ts';
 import { startAndFollow } from './run.ts';
 
-type Options = {
+type Options = FollowOptions & {
   set?: string[];
   from?: string;
   arms?: ArmName[];
   seeds?: number;
   id?: string;
   dryRun?: boolean;
-  detach?: boolean;
-  json?: boolean;
-  down?: boolean;
-  interval: number;
 };
 
 const mostSeeds = 10;
 
 /** `ratchet ablate`: which part of the DPO schedule helps. */
 export const addAblate: AddCommand = (program, context, exit) => {
-  program
-    .command('ablate')
-    .description('train plain DPO and each change to it from one adapter, and compare them')
-    .argument('<recipe>', 'name of a recipe (see: ratchet recipes) or path of a YAML file')
-    .option('--from <run>', 'take data, drafts, responses and the adapter before Phase C from an older run')
-    .option('--arms <names>', `of ${armNames.join(', ')} (default: ${defaultArms.join(',')})`, armList)
-    .option('--seeds <n>', 'train every arm so often, with a seed of its own each time', seedCount)
-    .option('--set <field=value>', 'set a field of the recipe; may be repeated', collect)
-    .option('--id <name>', 'name of the run (default: ablate, recipe and time)')
-    .option('--dry-run', 'print the arms and the cost; start and spend nothing (also: DRY_RUN=True)')
-    .option('-d, --detach', 'start it and return')
-    .option('--down', 'at the end, stop the embedded stack if this command started it')
-    .addOption(jsonOption())
-    .addOption(intervalOption())
+  followOptions(
+    program
+      .command('ablate')
+      .description('train plain DPO and each change to it from one adapter, and compare them')
+      .argument('<recipe>', 'name of a recipe (see: ratchet recipes) or path of a YAML file')
+      .option('--from <run>', 'take data, drafts, responses and the adapter before Phase C from an older run')
+      .option('--arms <names>', `of ${armNames.join(', ')} (default: ${defaultArms.join(',')})`, armList)
+      .option('--seeds <n>', 'train every arm so often, with a seed of its own each time', seedCount)
+      .option('--set <field=value>', 'set a field of the recipe; may be repeated', collect)
+      .option('--id <name>', 'name of the run (default: ablate, recipe and time)')
+      .option('--dry-run', 'print the arms and the cost; start and spend nothing (also: DRY_RUN=True)'),
+  )
     .addHelpText(
       'after',
       `

@@ -1,4 +1,5 @@
 import { InvalidArgumentError, Option } from 'commander';
+import type { Command } from 'commander';
 import { gateNames } from '../../domain/decision-input.ts';
 import type { GateName } from '../../domain/gate-types.ts';
 import { nearestName } from '../../domain/nearest.ts';
@@ -11,6 +12,17 @@ export const intervalOption = () =>
     if (!(seconds >= 0.1 && seconds <= 3600)) throw new InvalidArgumentError('expected seconds from 0.1 to 3600.');
     return seconds;
   });
+
+/** What {@link followOptions} are read as. */
+export type FollowOptions = { detach?: boolean; down?: boolean; json?: boolean; interval: number };
+
+/** Gives a command that starts a run what it takes to follow it, or not. */
+export const followOptions = (command: Command): Command =>
+  command
+    .option('-d, --detach', 'start it and return')
+    .option('--down', 'at the end, stop the embedded stack if this command started it')
+    .addOption(jsonOption())
+    .addOption(intervalOption());
 
 /** Collects a repeatable option. */
 export const collect = (value: string, earlier: string[] = []): string[] => [...earlier, value];

@@ -16,43 +16,34 @@ import { paintFor } from '../terminal.ts';
 import { follow } from '../watch/follow.ts';
 import { printJson, printLines, withProgrammes } from './command.ts';
 import type { AddCommand } from './command.ts';
-import { collect, intervalOption, jsonOption, oneOf } from './options.ts';
+import { collect, followOptions, oneOf } from './options.ts';
+import type { FollowOptions } from './options.ts';
 
-type Options = RecipeOptions & {
-  dryRun?: boolean;
-  detach?: boolean;
-  yes?: boolean;
-  id?: string;
-  json?: boolean;
-  down?: boolean;
-  interval: number;
-};
+type Options = RecipeOptions & FollowOptions & { dryRun?: boolean; yes?: boolean; id?: string };
 
 const policies: readonly Policy[] = ['manual', 'auto', 'recommended'];
 
 /** `ratchet run`: checks, starts, and follows to the end. */
 export const addRun: AddCommand = (program, context, exit) => {
-  program
-    .command('run')
-    .description('start a programme and follow it')
-    .argument('<recipe>', 'name of a recipe (see: ratchet recipes) or path of a YAML file')
-    .option('--set <field=value>', 'set a field of the recipe; may be repeated', collect)
-    .addOption(
-      new Option('--policy <policy>', 'who decides at gates: manual, auto or recommended').argParser(oneOf(policies)),
-    )
-    .option('-y, --yes', 'take every recommendation: --policy recommended')
-    .option('--from <run>', 'start from the data, drafts and models of an older run')
-    .addOption(
-      new Option('--at <phase>', 'phase to start at, with --from').argParser(
-        oneOf(['phaseA', 'phaseB', 'phaseC'] as const),
-      ),
-    )
-    .option('--id <name>', 'name of the run (default: recipe and time)')
-    .option('--dry-run', 'print phases, data, gates and cost; start and spend nothing (also: DRY_RUN=True)')
-    .option('-d, --detach', 'start it and return')
-    .option('--down', 'at the end, stop the embedded stack if this command started it')
-    .addOption(jsonOption())
-    .addOption(intervalOption())
+  followOptions(
+    program
+      .command('run')
+      .description('start a programme and follow it')
+      .argument('<recipe>', 'name of a recipe (see: ratchet recipes) or path of a YAML file')
+      .option('--set <field=value>', 'set a field of the recipe; may be repeated', collect)
+      .addOption(
+        new Option('--policy <policy>', 'who decides at gates: manual, auto or recommended').argParser(oneOf(policies)),
+      )
+      .option('-y, --yes', 'take every recommendation: --policy recommended')
+      .option('--from <run>', 'start from the data, drafts and models of an older run')
+      .addOption(
+        new Option('--at <phase>', 'phase to start at, with --from').argParser(
+          oneOf(['phaseA', 'phaseB', 'phaseC'] as const),
+        ),
+      )
+      .option('--id <name>', 'name of the run (default: recipe and time)')
+      .option('--dry-run', 'print phases, data, gates and cost; start and spend nothing (also: DRY_RUN=True)'),
+  )
     .addHelpText(
       'after',
       `
@@ -84,14 +75,12 @@ async function run(context: Context, recipe: string, options: Options): Promise<
   return startAndFollow(context, (programmes) => programmes.start(name, start), name, options);
 }
 
-type Following = Pick<Options, 'detach' | 'json' | 'down' | 'interval'>;
-
 /** Brings the stack up where it is not, starts a run, and follows it to its end unless `detach` says not to. */
 export async function startAndFollow(
   context: Context,
   start: (programmes: Programmes) => Promise<void>,
   name: string,
-  options: Following,
+  options: FollowOptions,
 ): Promise<ExitCode> {
   const broughtUp = await ensureStack(context);
   try {

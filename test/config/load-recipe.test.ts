@@ -207,6 +207,11 @@ describe('refusals', () => {
       'phaseB.earlyStopping.heldOutShare (--set): 0.01 of 20 samples is less than two rows. Fix: write at least 0.1',
     ],
     [{ 'gates.A.criteria': [{ metric: 'gain', over: 'phaseB', atLeast: 0 }] }, 'phaseB is not there yet at Gate A'],
+    [{ 'gates.A.criteria': [{ metric: 'gain', atLeast: 0 }] }, 'a gain needs something that it is a gain over'],
+    ...['accuracy', 'attribution'].map((metric): [Record<string, unknown>, string] => [
+      { 'gates.C.criteria': [{ metric, over: 'phaseA', atLeast: 0 }] },
+      `${metric} is not measured over anything`,
+    ]),
     [{ 'gates.B.criteria.0.metric': 'ablation-gain', 'gates.B.criteria.0.over': undefined }, 'Gate B has no ablation'],
     [{ 'phaseC.batchSize': 1 }, 'phaseC.stages.1.loss (the recipe given): cal-dpo at one pair per step'],
     [

@@ -1,30 +1,19 @@
 import { readFile } from 'node:fs/promises';
-import { Client, Connection } from '@temporalio/client';
-import { DefaultLogger, Runtime, Worker } from '@temporalio/worker';
+import { Worker } from '@temporalio/worker';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import type { ProgrammeState } from '../../domain/programme.ts';
-import { serviceNames } from '../../infra/embedded/index.ts';
 import type { AblationOutcome } from '../../workflows/ablation.ts';
-import { startTestStack } from '../setup/stack.ts';
-import { ratchet, temporal } from './command-line.ts';
+import { ratchet } from './command-line.ts';
+import { startWholeStack } from './whole-stack.ts';
+import type { WholeStack } from './whole-stack.ts';
 
-let stack: Awaited<ReturnType<typeof startTestStack>>;
-let client: Client;
+let stack: WholeStack;
 beforeAll(async () => {
-  Runtime.install({ logger: new DefaultLogger('ERROR') });
-  stack = await startTestStack(serviceNames);
-  client = new Client({ connection: await Connection.connect({ address: stack.env['TEMPORAL_ADDRESS'] ?? '' }) });
+  stack = await startWholeStack();
 });
-afterAll(async () => {
-  await client.connection.close();
-  await stack.stop();
-});
+afterAll(() => stack.stop());
 
-const start = (run: string, input: object) =>
-  temporal(stack.env, [
-    ...['workflow', 'start', '--type', 'ablation', '--task-queue', 'ratchet'],
-    ...['--workflow-id', run, '--input', JSON.stringify(input)],
-  ]);
+const start = (run: string, input: object) => stack.begin('ablation', run, input);
 
 test(
   'an ablation by plain JSON, with the real trainer: table, report, and a history that replays',
@@ -32,7 +21,7 @@ test(
   async () => {
     const recipe = 'test/integration/quick.yaml';
     await start('ablated', { recipe, arms: ['cal-published'], overrides: { 'phaseC.learningRate': 1e-3 } });
-    const { table } = (await client.workflow.getHandle('ablated').result()) as AblationOutcome;
+    const { table } = (await stack.client.workflow.getHandle('ablated').result()) as AblationOutcome;
     expect(table).toMatchObject({
       n: 24,
       reference: { n: 24 },
@@ -56,7 +45,7 @@ test(
     expect(shown.stdout).toMatch(/cal-published +\d/);
     expect((await ratchet(stack.env, ['status'])).stdout).toContain('ablated');
 
-    const history = await client.workflow.getHandle('ablated').fetchHistory();
+    const history = await stack.client.workflow.getHandle('ablated').fetchHistory();
     const workflowsPath = new URL('../../workflows/index.ts', import.meta.url).pathname;
     await Worker.runReplayHistory({ workflowsPath }, history, 'ablated');
 
@@ -67,14 +56,14 @@ test(
       arms: ['plain'],
       overrides: { 'phaseC.learningRate': 1e-3 },
     });
-    const again = (await client.workflow.getHandle('again').result()) as AblationOutcome;
+    const again = (await stack.client.workflow.getHandle('again').result()) as AblationOutcome;
     expect(again.table?.rows[0]).toMatchObject({ margin: table?.rows[0]?.margin, accuracy: table?.rows[0]?.accuracy });
   },
 );
 
 test('input that cannot be is refused with its fix, before anything is trained', async () => {
   await start('typo', { recipe: 'demo', arm: ['plain'] });
-  const failed = client.workflow.getHandle('typo').result();
+  const failed = stack.client.workflow.getHandle('typo').result();
   const message = expect.stringMatching(/^arm: .*an ablation.*write arms/) as string;
   await expect(failed).rejects.toMatchObject({ cause: { cause: { message } } });
 });

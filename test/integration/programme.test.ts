@@ -1,41 +1,23 @@
-import { Client, Connection } from '@temporalio/client';
-import { DefaultLogger, Runtime, Worker } from '@temporalio/worker';
+import { Worker } from '@temporalio/worker';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { takeSnapshot } from '../../cli/temporal/snapshot.ts';
 import { ledgerNow } from '../../cli/watch/ledger-now.ts';
 import type { ProgrammeState } from '../../domain/programme.ts';
-import { serviceNames } from '../../infra/embedded/index.ts';
+import type { ServiceName } from '../../infra/embedded/index.ts';
 import { liveRecord } from '../../infra/embedded/records.ts';
 import type { GatesView } from '../../workflows/messages.ts';
-import { startTestStack } from '../setup/stack.ts';
 import { ratchet, temporal } from './command-line.ts';
+import { startWholeStack } from './whole-stack.ts';
+import type { WholeStack } from './whole-stack.ts';
 
-const input = '{"recipe":"test/integration/quick.yaml"}';
-let stack: Awaited<ReturnType<typeof startTestStack>>;
-let client: Client;
+const quick = { recipe: 'test/integration/quick.yaml' };
+let stack: WholeStack;
 beforeAll(async () => {
-  Runtime.install({ logger: new DefaultLogger('ERROR') });
-  stack = await startTestStack(serviceNames);
-  client = new Client({ connection: await Connection.connect({ address: stack.env['TEMPORAL_ADDRESS'] ?? '' }) });
+  stack = await startWholeStack();
 });
-afterAll(async () => {
-  await client.connection.close();
-  await stack.stop();
-});
+afterAll(() => stack.stop());
 
-const start = (run: string, json = input) =>
-  temporal(stack.env, [
-    'workflow',
-    'start',
-    '--type',
-    'selfImprovement',
-    '--task-queue',
-    'ratchet',
-    '--workflow-id',
-    run,
-    '--input',
-    json,
-  ]);
+const start = (run: string, more: object = {}) => stack.begin('selfImprovement', run, { ...quick, ...more });
 const signal = (run: string, decision: object) =>
   temporal(stack.env, [
     'workflow',
@@ -47,8 +29,8 @@ const signal = (run: string, decision: object) =>
     '--input',
     JSON.stringify(decision),
   ]);
-const state = (run: string) => client.workflow.getHandle(run).query<ProgrammeState>('status');
-const gates = (run: string) => client.workflow.getHandle(run).query<GatesView>('gates');
+const state = (run: string) => stack.client.workflow.getHandle(run).query<ProgrammeState>('status');
+const gates = (run: string) => stack.client.workflow.getHandle(run).query<GatesView>('gates');
 const polling = { timeout: 240_000, interval: 250 };
 /** Polls until the run is there; a run that failed is there for good, and its conclusion says why. */
 async function until(run: string, wanted: Partial<ProgrammeState>): Promise<void> {
@@ -101,7 +83,7 @@ describe('the whole programme on the embedded stack', () => {
     await signal('quick-1', { gate: 'B', choice: 'approve', by: 'ada', note: 'by hand' });
     await untilGate('quick-1', 'C');
     await signal('quick-1', { gate: 'C', choice: 'approve', by: 'ada', note: 'by hand' });
-    expect(await client.workflow.getHandle('quick-1').result()).toMatchObject({
+    expect(await stack.client.workflow.getHandle('quick-1').result()).toMatchObject({
       stage: 'done',
       promoted: { phase: 'C' },
     });
@@ -123,7 +105,7 @@ describe('the whole programme on the embedded stack', () => {
   test('leaves a small history, which replays', async () => {
     const histories = await Promise.all(
       ['quick-1', 'quick-1/phaseA-1', 'quick-1/phaseB-1', 'quick-1/phaseC-1'].map((id) =>
-        client.workflow.getHandle(id).fetchHistory(),
+        stack.client.workflow.getHandle(id).fetchHistory(),
       ),
     );
     const events = histories.flatMap((history) => history.events ?? []);
@@ -141,11 +123,8 @@ describe('the whole programme on the embedded stack', () => {
   });
 
   test('ends the same when every process is killed once', { timeout: 900_000 }, async () => {
-    await start(
-      'quick-2',
-      JSON.stringify({ recipe: 'test/integration/quick.yaml', overrides: { 'gates.policy': 'auto' } }),
-    );
-    const kill = async (name: (typeof serviceNames)[number]) => {
+    await start('quick-2', { overrides: { 'gates.policy': 'auto' } });
+    const kill = async (name: ServiceName) => {
       const record = liveRecord(stack.home, name);
       expect(record, `${name} runs`).toBeDefined();
       process.kill(record?.pid ?? 0, 'SIGKILL');
@@ -164,7 +143,7 @@ describe('the whole programme on the embedded stack', () => {
     await during('phaseB');
     await kill('teacher');
     await kill('api');
-    expect(await client.workflow.getHandle('quick-2').result()).toMatchObject({ stage: 'done' });
+    expect(await stack.client.workflow.getHandle('quick-2').result()).toMatchObject({ stage: 'done' });
     expect(whatCameOut(await state('quick-2'))).toEqual(undisturbed);
   });
 
@@ -172,34 +151,24 @@ describe('the whole programme on the embedded stack', () => {
     'cancelled with the temporal command: the trainer ends, the run says what is kept, another starts from there',
     { timeout: 600_000 },
     async () => {
-      await start(
-        'quick-3',
-        JSON.stringify({
-          recipe: 'test/integration/quick.yaml',
-          overrides: { 'gates.policy': 'auto', 'phaseB.epochs': 200 },
-        }),
-      );
+      await start('quick-3', { overrides: { 'gates.policy': 'auto', 'phaseB.epochs': 200 } });
       await until('quick-3', { stage: 'phaseB' });
       // What a loss costs shows while the training that suffered it goes on.
-      const now = () => takeSnapshot(client, 'quick-3');
+      const now = () => takeSnapshot(stack.client, 'quick-3');
       const steps = async () => (await now()).activities.find(({ type }) => type === 'trainSft')?.progress?.done;
       await expect.poll(steps).toBeGreaterThan(0);
       process.kill(liveRecord(stack.home, 'gpu')?.pid ?? 0, 'SIGKILL');
       await expect.poll(async () => ledgerNow(await now())).toMatchObject({ lost: 1, byKind: { 'host-lost': 1 } });
       await temporal(stack.env, ['workflow', 'cancel', '--workflow-id', 'quick-3']);
-      await expect(client.workflow.getHandle('quick-3').result()).rejects.toThrow();
+      await expect(stack.client.workflow.getHandle('quick-3').result()).rejects.toThrow();
       expect(await state('quick-3')).toMatchObject({
         stage: 'cancelled',
         conclusion: expect.stringContaining('runs/quick-3/') as string,
       });
 
-      const json = {
-        recipe: 'test/integration/quick.yaml',
-        overrides: { 'gates.policy': 'auto' },
-        from: { run: 'quick-3', at: 'phaseB' },
-      };
-      await start('quick-4', JSON.stringify(json));
-      expect(await client.workflow.getHandle('quick-4').result()).toMatchObject({ stage: 'done' });
+      const from = { run: 'quick-3', at: 'phaseB' };
+      await start('quick-4', { overrides: { 'gates.policy': 'auto' }, from });
+      expect(await stack.client.workflow.getHandle('quick-4').result()).toMatchObject({ stage: 'done' });
       expect(whatCameOut(await state('quick-4'))).toEqual(undisturbed);
     },
   );
@@ -209,7 +178,7 @@ describe('the whole programme on the embedded stack', () => {
     { timeout: 600_000 },
     async () => {
       const overrides = { 'gates.A.criteria': [{ metric: 'accuracy', atLeast: 0.6 }] };
-      await start('quick-5', JSON.stringify({ recipe: 'test/integration/quick.yaml', overrides }));
+      await start('quick-5', { overrides });
       await untilGate('quick-5', 'A');
       const before = (await gates('quick-5')).open;
       expect(before).toMatchObject({ verdict: 'inconclusive', extension: { items: expect.any(Number) as number } });
@@ -229,7 +198,7 @@ describe('the whole programme on the embedded stack', () => {
         .poll(async () => (await state('quick-5')).decisions.at(-1), polling)
         .toMatchObject({ accepted: false });
       await signal('quick-5', { gate: 'A', choice: 'abort', by: 'ada' });
-      expect(await client.workflow.getHandle('quick-5').result()).toMatchObject({ stage: 'stopped' });
+      expect(await stack.client.workflow.getHandle('quick-5').result()).toMatchObject({ stage: 'stopped' });
     },
   );
 });

@@ -1,4 +1,5 @@
 import type { ApiActivities, AskInput, GpuActivities } from '../../activities/contract.ts';
+import { roomOf } from '../../domain/budget.ts';
 import { phasePurse } from '../../workflows/purse.ts';
 import type { Purse } from '../../workflows/purse.ts';
 import { apiTasks, gpuTasks } from '../../workflows/tasks.ts';
@@ -14,7 +15,7 @@ export const oneDpoTraining = (input: Input<'trainDpo'>) =>
 
 /** Tells what room there is and keeps no account: what an activity ends with comes out as it is. */
 const openPurse = ({ recipe, budget }: Pick<AskInput, 'recipe' | 'budget'>): Purse => ({
-  spend: (work) => work(budget ?? { capUsd: recipe.budget.capUsd, spentUsd: 0 }),
+  spend: (work) => work(roomOf(recipe, budget)),
 });
 
 /** Workflow of one teacher stage. */

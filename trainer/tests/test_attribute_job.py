@@ -13,7 +13,8 @@ from ratchet_trainer.events import EventStream
 from ratchet_trainer.interrupts import Interrupts
 from ratchet_trainer.job import AttributeJob, parse_job
 
-from .conftest import Jobs, Json, Server, attributable, question, write_rows
+from .fork_server import Json, Server
+from .job_files import Jobs, attributable, question, write_rows
 
 
 def rows_of(job: Json) -> list[Json]:

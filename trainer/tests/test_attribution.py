@@ -12,7 +12,7 @@ from ratchet_trainer.attribution import Attributor, Item, attribute, encode_item
 from ratchet_trainer.base_model import load_tokenizer
 from ratchet_trainer.errors import PreflightError
 
-from .conftest import attributable
+from .job_files import attributable
 
 
 @pytest.fixture(scope="module")

@@ -14,7 +14,8 @@ from ratchet_trainer.checkpoint_writer import HostMemory
 from ratchet_trainer.digests import adapter_digest
 from ratchet_trainer.files import sha256_of
 
-from .conftest import Jobs, Json, Server
+from .fork_server import Json, Server
+from .job_files import Jobs
 
 
 @pytest.fixture(scope="module")

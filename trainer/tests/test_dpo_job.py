@@ -9,7 +9,8 @@ import pytest
 from ratchet_trainer.digests import adapter_digest
 from ratchet_trainer.reference import REFERENCE_FILE
 
-from .conftest import Jobs, Json, Server, write_rows
+from .fork_server import Json, Server
+from .job_files import Jobs, write_rows
 
 PLAIN = {"epochs": 1, "beta": 0.1, "loss": "dpo", "dropNoisiestShare": 0.0}
 

@@ -4,7 +4,8 @@ import json
 from pathlib import Path
 from typing import Any
 
-from .conftest import Jobs, Json, Server, question, write_rows
+from .fork_server import Json, Server
+from .job_files import Jobs, question, write_rows
 
 
 def texts(job: Json) -> list[Json]:

@@ -10,7 +10,7 @@ from ratchet_trainer.errors import InvalidJobError
 from ratchet_trainer.exit_codes import EXIT_CODES
 from ratchet_trainer.job import DpoJob, GenerateJob, SftJob, load_job, parse_job
 
-from .conftest import Jobs
+from .job_files import Jobs
 
 CONTRACT = Path(__file__).parents[2] / "config" / "trainer-job.ts"
 

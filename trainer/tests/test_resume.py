@@ -13,7 +13,8 @@ import pytest
 
 from ratchet_trainer.digests import adapter_digest
 
-from .conftest import Jobs, Json, Outcome, Server, question, write_rows
+from .fork_server import Json, Outcome, Server
+from .job_files import Jobs, question, write_rows
 
 
 def sft_job(jobs: Jobs) -> Json:

@@ -12,7 +12,8 @@ from typing import Any
 
 import pytest
 
-from .conftest import Jobs, Json, Server, write_rows
+from .fork_server import Json, Server
+from .job_files import Jobs, write_rows
 
 
 def gone(pid: int) -> bool:

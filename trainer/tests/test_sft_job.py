@@ -11,7 +11,8 @@ from ratchet_trainer.base_model import load_tokenizer
 from ratchet_trainer.digests import adapter_digest, base_digest
 from ratchet_trainer.files import sha256_of
 
-from .conftest import Jobs, Server, question, write_rows
+from .fork_server import Server
+from .job_files import Jobs, question, write_rows
 
 
 def test_trains_and_leaves_a_whole_adapter(server: Server, jobs: Jobs) -> None:

@@ -1,3 +1,4 @@
+import { roomOf } from '../../../domain/budget.ts';
 import { batchPriceOf, costUsd } from '../../../domain/prices.ts';
 import type { TokenPrice } from '../../../domain/prices.ts';
 import { intoFiles } from '../../../domain/teacher-batches.ts';
@@ -41,14 +42,14 @@ export const createPlanBatches =
 async function plan(deps: TeacherDeps, newShelf: NewShelf, input: AskInput & { round: number }): Promise<BatchPlan> {
   const { store } = deps;
   const { recipe, round } = input;
-  const { teacher, budget } = recipe;
+  const { teacher } = recipe;
   const { requests, stored, payer, unansweredUsd, folder, ...opened } = await openStage(deps, newShelf, input);
   const collected = await readCollected(store, newShelf, input.batches ?? []);
   const known = await findKnown(store, newShelf, requests, { stored, collected, payer });
   await opened.told;
   const missing = await missingOf(requests, known, collected);
   const price = batchPriceOf(opened.price);
-  const { capUsd, spentUsd } = input.budget ?? { capUsd: budget.capUsd, spentUsd: 0 };
+  const { capUsd, spentUsd } = roomOf(recipe, input.budget);
   const paidUsd = known.paidUsd + unansweredUsd;
   const ledger = createLedger(capUsd, spentUsd + paidUsd);
   const { maxRequestsPerFile, maxFileMegabytes } = teacher.batch;

@@ -4,13 +4,13 @@ import OpenAI from 'openai';
 import { z } from 'zod';
 import type { ApiActivities, BatchFile } from '../../contract.ts';
 import { failure } from '../../failure.ts';
+import { folderOf, payerOf } from '../../scope.ts';
 import { sha256 } from '../../store/files.ts';
 import type { Store } from '../../store/store.ts';
 import { connectTeacher } from '../connect.ts';
 import type { TeacherConnection } from '../connect.ts';
-import { folderOf, payerOf } from '../open-stage.ts';
-import { orFailure } from '../teacher-failure.ts';
 import type { TeacherDeps } from '../open-stage.ts';
+import { orFailure } from '../teacher-failure.ts';
 import { trackProgress } from '../progress.ts';
 import { endpoint } from './lines.ts';
 

@@ -1,23 +1,8 @@
 import { describe, expect, it } from 'vitest';
 import { escapeHtml, html, svgMarkup } from '../../../activities/reports/html.ts';
-import { renderReport } from '../../../activities/reports/create-report-activities.ts';
-import type { ReportData } from '../../../activities/reports/report-data.ts';
 import type { AttributedItem } from '../../../domain/records.ts';
 import { referenceRun } from './reference-run.ts';
-import type { FixtureRun } from './reference-run.ts';
-
-const now = new Date('2026-03-02T19:30:00Z');
-const render = async ({ state, rows }: FixtureRun) => {
-  const { html: page, json } = await renderReport(state, rows, now);
-  return {
-    page,
-    data: JSON.parse(json) as ReportData,
-    words: page
-      .replace(/<style>[\s\S]*?<\/style>/u, '')
-      .replace(/<[^>]*>/gu, ' ')
-      .replace(/\s+/gu, ' '),
-  };
-};
+import { render } from './rendered.ts';
 
 const attack = `</pre><script>alert(1)</script><img src=x onerror=alert(1)>"'&\u0000\u001b[2J\u202e`;
 

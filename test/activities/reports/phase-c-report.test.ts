@@ -1,6 +1,4 @@
 import { expect, it } from 'vitest';
-import { renderReport } from '../../../activities/reports/create-report-activities.ts';
-import type { AblationReport } from '../../../activities/reports/ablation/collect-ablation.ts';
 import { lineageText } from '../../../cli/lineage-text.ts';
 import { liveView } from '../../../cli/watch/live-view.ts';
 import { paintFor } from '../../../cli/terminal.ts';
@@ -8,13 +6,8 @@ import { lineageOf } from '../../../domain/lineage.ts';
 import type { PhaseAttempt } from '../../../domain/programme.ts';
 import { halfAblation, wholeAblation } from './reference-ablation.ts';
 import { referenceRun } from './reference-run.ts';
+import { now, render } from './rendered.ts';
 
-const now = new Date('2026-03-02T19:30:00Z');
-const wordsOf = (page: string) =>
-  page
-    .replace(/<style>[\s\S]*?<\/style>/u, '')
-    .replace(/<[^>]*>/gu, ' ')
-    .replace(/\s+/gu, ' ');
 const steps = [1, 2, 3].map((step) => ({
   ...{ event: 'step', step, epoch: step / 3, loss: 0.6, margin: step / 10, chosenRatio: -0.1, accuracy: 0.75 },
 }));
@@ -24,16 +17,14 @@ it(
   { timeout: 30_000 },
   async () => {
     const state = { ...referenceRun().state, ablation: wholeAblation };
-    const { html, json } = await renderReport(state, () => steps as never, now);
-    const words = wordsOf(html);
+    const { page, words, data } = await render({ state, rows: () => steps as never });
     expect(words).toMatch(/cal 85\.0 % [\d.–]+ % 34\/40 \+25\.0 \+[\d.]+ to \+[\d.]+ 0\.00195 [\d.]+/);
     expect(words).toMatch(
       /Shown to differ from plain DPO: cal \+25\.0 points .* would have been shown with 80 % power/,
     );
     for (const title of ['Reward margin', 'Change of the chosen log-prob', 'Pairs the right way round', 'Loss'])
       expect(words).toContain(title);
-    expect(html).not.toMatch(/<script|undefined|NaN/);
-    const data = JSON.parse(json) as AblationReport;
+    expect(page).not.toMatch(/<script|undefined|NaN/);
     expect(data).toMatchObject({
       kind: 'ablation',
       table: { n: 40 },
@@ -55,9 +46,9 @@ it(
     const gone = () => {
       throw new Error('no such key');
     };
-    const { html, json } = await renderReport(state, gone, now);
-    expect(wordsOf(html)).toMatch(/cancelled 1 of 2 trainings.* Cancelled\./);
-    expect(JSON.parse(json)).toMatchObject({ table: null, arms: [{ curve: null }] });
+    const { words, data } = await render({ state, rows: gone });
+    expect(words).toMatch(/cancelled 1 of 2 trainings.* Cancelled\./);
+    expect(data).toMatchObject({ table: null, arms: [{ curve: null }] });
   },
 );
 
@@ -78,7 +69,7 @@ it(
       promoted: state.promoted && { ...state.promoted, attempt: 2 },
     };
 
-    const words = wordsOf((await renderReport(later, rows, now)).html);
+    const { words } = await render({ state: later, rows });
     expect(words).toMatch(/The model stands at Phase C, round 2, with an override/);
     expect(words).toMatch(/Gate C, round 2/);
     expect(words).toContain('C2 drafts, training');

@@ -3,25 +3,11 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { beforeAll, describe, expect, it } from 'vitest';
 import { describeBudget } from '../../../activities/gates/budget-evidence.ts';
-import { createReportActivities, renderReport } from '../../../activities/reports/create-report-activities.ts';
-import type { ReportData } from '../../../activities/reports/report-data.ts';
+import { createReportActivities } from '../../../activities/reports/create-report-activities.ts';
 import type { ArtefactRef } from '../../../domain/records.ts';
 import { judgedPairs, questionQuality } from './reference-quality.ts';
 import { referenceRun } from './reference-run.ts';
-import type { FixtureRun } from './reference-run.ts';
-
-const now = new Date('2026-03-02T19:30:00Z');
-const render = async ({ state, rows }: FixtureRun) => {
-  const { html: page, json } = await renderReport(state, rows, now);
-  return {
-    page,
-    data: JSON.parse(json) as ReportData,
-    words: page
-      .replace(/<style>[\s\S]*?<\/style>/u, '')
-      .replace(/<[^>]*>/gu, ' ')
-      .replace(/\s+/gu, ' '),
-  };
-};
+import { now, render } from './rendered.ts';
 
 describe('the report of the reference run', () => {
   let report: Awaited<ReturnType<typeof render>>;

@@ -13,7 +13,7 @@ from .attribution import Attributor, Encoded, Item, encode_item
 from .base_model import load_base
 from .errors import PreflightError
 from .events import EventStream
-from .files import read_rows, sha256_of
+from .files import read_items, sha256_of
 from .inference import inference_model
 from .interrupts import Interrupts
 from .job import AttributeJob
@@ -75,21 +75,17 @@ class _Work:
 
 
 def _items(job: AttributeJob) -> list[Item]:
-    items: dict[str, Item] = {}
-    for number, row in enumerate(read_rows(job.items_file, "itemsFile"), 1):
-        for name in ("id", "prompt", "answer", "other"):
-            if not isinstance(row.get(name), str):
-                message = f"itemsFile: row {number} has no text in field {name!r}"
-                raise PreflightError("missingField", message, "Every row needs id, prompt, draft, answer and other.")
-        if row["id"] in items:
-            raise PreflightError("duplicateId", f"itemsFile: id {row['id']!r} appears twice", "Make ids unique.")
+    items: list[Item] = []
+    texts = ("id", "prompt", "answer", "other")
+    fix = "Every row needs id, prompt, draft, answer and other."
+    for number, row in enumerate(read_items(job.items_file, "itemsFile", texts, fix), 1):
         draft = row.get("draft")
         if not isinstance(draft, list) or not all(_is_range(each, len(row["prompt"])) for each in draft):
             message = f"itemsFile: row {number}: draft is no list of [start, end] within the prompt"
             raise PreflightError("missingField", message, "Places are counted in code points, from 0.")
         ranges = [(start, end) for start, end in draft]
-        items[row["id"]] = Item(row["id"], row["prompt"], ranges, row["answer"], row["other"])
-    return list(items.values())
+        items.append(Item(row["id"], row["prompt"], ranges, row["answer"], row["other"]))
+    return items
 
 
 def _is_range(value: Any, length: int) -> bool:

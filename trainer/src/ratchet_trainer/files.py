@@ -4,7 +4,7 @@ import hashlib
 import json
 import os
 import shutil
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import Any, cast
 
@@ -46,6 +46,29 @@ def read_rows(path: str, field: str) -> list[dict[str, Any]]:
     if not rows:
         raise PreflightError("emptyData", f"{field}: {path} has no rows", "Check what the data step filtered away.")
     return rows
+
+
+def read_items(path: str, field: str, texts: Sequence[str], fix: str) -> Iterator[dict[str, Any]]:
+    """Reads a JSON-lines file whose rows have ids; each row is checked when its turn comes.
+
+    Args:
+        path: The file.
+        field: Name of the job field that points to it, for messages.
+        texts: Fields that must be texts, `id` among them.
+        fix: What to do about a row that lacks one.
+    Raises:
+        InvalidJobError: As `read_rows`.
+        PreflightError: No rows, a field that is no text, an id that appears twice.
+    """
+    seen: set[str] = set()
+    for number, row in enumerate(read_rows(path, field), 1):
+        for name in texts:
+            if not isinstance(row.get(name), str):
+                raise PreflightError("missingField", f"{field}: row {number} has no text in field {name!r}", fix)
+        if row["id"] in seen:
+            raise PreflightError("duplicateId", f"{field}: id {row['id']!r} appears twice", "Make ids unique.")
+        seen.add(row["id"])
+        yield row
 
 
 def sync_tree(folder: Path) -> None:

@@ -6,9 +6,9 @@ from collections.abc import Iterator, Sequence
 from importlib.util import find_spec
 from typing import Any
 
-from .errors import InvalidJobError, PreflightError
+from .errors import InvalidJobError
 from .events import EventStream
-from .files import read_rows, sha256_of
+from .files import read_items, sha256_of
 from .generation import Engine, Prompt
 from .interrupts import Interrupts
 from .job import GenerateJob
@@ -46,15 +46,7 @@ def run_generate(job: GenerateJob, events: EventStream, interrupts: Interrupts, 
 
 def _prompts(job: GenerateJob) -> list[Prompt]:
     prompts: list[Prompt] = []
-    seen: set[str] = set()
-    for number, row in enumerate(read_rows(job.prompts_file, "promptsFile"), 1):
-        for name in ("id", "prompt"):
-            if not isinstance(row.get(name), str):
-                message = f"promptsFile: row {number} has no text in field {name!r}"
-                raise PreflightError("missingField", message, "Every row needs id and prompt.")
-        if row["id"] in seen:
-            raise PreflightError("duplicateId", f"promptsFile: id {row['id']!r} appears twice", "Make ids unique.")
-        seen.add(row["id"])
+    for row in read_items(job.prompts_file, "promptsFile", ("id", "prompt"), "Every row needs id and prompt."):
         seed = row.get("seed")
         prompts.append(Prompt(row["id"], row["prompt"], item_seed(job.seed, row["id"]) if seed is None else int(seed)))
     return prompts

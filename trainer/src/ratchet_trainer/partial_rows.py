@@ -27,7 +27,7 @@ class PartialRows:
         kept = rows[1:] if rows and rows[0].get("key") == key else []
         write_whole(self._path, map(json_line, [{"key": key}, *kept]))
         self.done: dict[str, dict[str, Any]] = {row["id"]: row for row in kept}
-        self._file = open(self._path, "ab")  # noqa: SIM115
+        self._file = open(self._path, "ab")  # noqa: SIM115 - open from batch to batch, until `finish`
 
     def add(self, row: dict[str, Any]) -> None:
         """Appends one row."""
