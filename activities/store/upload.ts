@@ -13,6 +13,8 @@ import { failure } from '../failure.ts';
 import type { Written } from './files.ts';
 import { PIECE_BYTES, movePieces } from './pieces.ts';
 import type { Piece } from './pieces.ts';
+import { quickPut } from './quick-put.ts';
+import type { QuickPut } from './quick-put.ts';
 
 type Target = { Bucket: string; Key: string; ContentType: string };
 
@@ -48,7 +50,7 @@ type Send = (
 
 const sendWhole: Send = async (client, target, file, bytes, checkUnchanged) => {
   const sha256 = await movePieces(bytes, readFrom(file), async (piece) => {
-    await client.send(unsigned(new PutObjectCommand({ ...target, ...bodyOf(piece) })));
+    await put(client, { ...target, ...bodyOf(piece) });
   });
   await checkUnchanged();
   return sha256;
@@ -63,7 +65,7 @@ const sendInParts: Send = async (client, { ContentType, ...place }, file, bytes,
     const sha256 = await movePieces(bytes, readFrom(file), async (piece) => {
       const part = { PartNumber: piece.index + 1 };
       const body = bodyOf(piece);
-      const { ETag } = await client.send(unsigned(new UploadPartCommand({ ...upload, ...part, ...body })));
+      const ETag = await put(client, { ...upload, ...part, ...body });
       Parts[piece.index] = { ...part, ETag, ChecksumCRC32: body.ChecksumCRC32 };
     });
     await checkUnchanged();
@@ -87,6 +89,17 @@ const readFrom =
       filled += bytesRead;
     }
   };
+
+/** One request, repeated by the SDK where it must be. @returns ETag */
+async function put(client: S3Client, input: QuickPut): Promise<string | undefined> {
+  const quick = await quickPut(client, input);
+  if (quick !== null) return quick;
+  const { UploadId, PartNumber } = input;
+  const { ETag } = await (PartNumber === undefined
+    ? client.send(unsigned(new PutObjectCommand(input)))
+    : client.send(unsigned(new UploadPartCommand({ ...input, UploadId, PartNumber }))));
+  return ETag;
+}
 
 /** A piece in the middle of memory that is used again: the SDK can send it as often as it must. */
 function bodyOf({ bytes }: Piece) {
