@@ -17,8 +17,8 @@ export type QuickPut = {
 const NO_ANSWER = new Uint8Array(0);
 
 /**
- * The first attempt at an upload over plain HTTP to an endpoint that was named: signed, and past the SDK's stack of middleware, which takes a
- * millisecond of CPU a request, more than reading, hashing and sending a MiB.
+ * The first attempt at an upload over plain HTTP to an endpoint that was named: signed, and past the SDK's stack of middleware, which takes as
+ * much CPU a request as the SHA-256 of a MiB.
  *
  * @returns ETag; null when it did not succeed or cannot be tried here: the SDK is to ask, which repeats and has words for errors
  */
