@@ -1,17 +1,29 @@
 import { Worker } from 'node:worker_threads';
-import type { DigestMessage } from './digest-thread.ts';
+import type { DigestAnswer, DigestMessage } from './digest-thread.ts';
+
+/** Bytes in shared memory: the thread works on them where they lie, until the promise resolves. */
+type Shared = Uint8Array<SharedArrayBuffer>;
 
 /** A SHA-256 that is computed beside the event loop, which meanwhile moves the next bytes. */
 export type Digest = {
-  /** Takes the bytes in the order of the calls; they lie in shared memory and may change when this resolves. */
-  update: (bytes: Uint8Array<SharedArrayBuffer>) => Promise<void>;
-  /** Hex; call it once, also after a failure. */
+  /** Takes the bytes in the order of the calls. */
+  update: (bytes: Shared) => Promise<void>;
+  /** Hex; also after a failure. Further calls have the same answer. */
   end: () => Promise<string>;
 };
 
-type Waiting = { resolve: (answer: string) => void; reject: (error: Error) => void };
+/** A file that is read and hashed beside the event loop. */
+export type HashedFile = {
+  bytes: number;
+  /** Fills memory from a place of the file; calls in the order of the places. @returns CRC32 */
+  read: (into: Shared, start: number) => Promise<number>;
+  /** Closes it; also after a failure. Further calls have the same answer. */
+  end: () => Promise<{ sha256: string; isUnchanged: boolean }>;
+};
 
-let thread: { ask: (message: DigestMessage) => Promise<string> } | undefined;
+type Waiting = { resolve: (result: unknown) => void; reject: (error: Error) => void };
+
+let thread: { ask: (message: DigestMessage) => Promise<unknown> } | undefined;
 let lastId = 0;
 
 /** One thread for the process: a core hashes faster than a disk writes. It keeps no process alive. */
@@ -19,8 +31,10 @@ function startThread() {
   const worker = new Worker(new URL('digest-thread.ts', import.meta.url));
   const waiting: Waiting[] = [];
   worker.unref();
-  worker.on('message', (answer: string) => {
-    waiting.shift()?.resolve(answer);
+  worker.on('message', (answer: DigestAnswer) => {
+    const next = waiting.shift();
+    if ('error' in answer) next?.reject(Object.assign(new Error(answer.error.message), { code: answer.error.code }));
+    else next?.resolve(answer.result);
     if (waiting.length === 0) worker.unref();
   });
   worker.on('error', (error: Error) => {
@@ -28,7 +42,7 @@ function startThread() {
     for (const { reject } of waiting) reject(error);
   });
   return {
-    ask: (message: DigestMessage): Promise<string> => {
+    ask: (message: DigestMessage): Promise<unknown> => {
       worker.ref();
       return new Promise((resolve, reject) => {
         waiting.push({ resolve, reject });
@@ -38,14 +52,36 @@ function startThread() {
   };
 }
 
-/** Begins the SHA-256 of something that comes in pieces. */
-export function openDigest(): Digest {
+function begin() {
   const { ask } = (thread ??= startThread());
   const id = (lastId += 1);
+  let ended: ReturnType<HashedFile['end']> | undefined;
   return {
-    update: async (bytes) => {
-      await ask({ id, bytes });
-    },
-    end: () => ask({ id, end: true }),
+    id,
+    ask,
+    end: () => (ended ??= ask({ id, end: true }) as ReturnType<HashedFile['end']>),
   };
+}
+
+/** Begins the SHA-256 of something that comes in pieces. */
+export function openDigest(): Digest {
+  const { id, ask, end } = begin();
+  return {
+    update: async (update) => {
+      await ask({ id, update });
+    },
+    end: async () => (await end()).sha256,
+  };
+}
+
+/** Opens a file to send it up. @throws what the system says when it cannot be opened */
+export async function openHashed(path: string): Promise<HashedFile> {
+  const { id, ask, end } = begin();
+  try {
+    const bytes = (await ask({ id, open: path })) as number;
+    return { bytes, read: (read, start) => ask({ id, read, start }) as Promise<number>, end };
+  } catch (error) {
+    await end();
+    throw error;
+  }
 }

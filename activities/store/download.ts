@@ -4,9 +4,10 @@ import type { Readable } from 'node:stream';
 import { GetObjectCommand } from '@aws-sdk/client-s3';
 import type { S3Client } from '@aws-sdk/client-s3';
 import type { HttpRequest } from '@smithy/core/protocols';
+import { openDigest } from './digest.ts';
 import type { Written } from './files.ts';
 import { putBodyInto } from './http-handler.ts';
-import { PIECE_BYTES, movePieces } from './pieces.ts';
+import { PIECE_BYTES, allEnded, movePieces } from './pieces.ts';
 import type { Piece } from './pieces.ts';
 import { isPastTheEnd } from './storage-failure.ts';
 
@@ -31,18 +32,18 @@ export async function downloadFile(
 ): Promise<Written> {
   const bytes = expected ?? (await sizeOf(client, source));
   const file = await open(path, 'wx');
+  const digest = openDigest();
   try {
     let found = bytes;
-    const fill = async (piece: Piece): Promise<void> => {
+    await movePieces(bytes, async (piece, inTurn) => {
       if (found !== bytes) return;
       const size = await receive(client, source, piece, bytes);
       if (size !== bytes) found = size;
-    };
-    const sha256 = await movePieces(bytes, fill, async ({ bytes: content, start }) => {
-      if (found === bytes) await writeAll(file, content, start);
+      else await allEnded([writeAll(file, piece), inTurn(() => digest.update(piece.bytes))]);
     });
-    return { bytes: found, sha256: found === bytes ? sha256 : NOT_READ };
+    return { bytes: found, sha256: found === bytes ? await digest.end() : NOT_READ };
   } finally {
+    await digest.end();
     await file.close();
   }
 }
@@ -55,10 +56,10 @@ async function sizeOf(client: S3Client, source: Source): Promise<number> {
 }
 
 /** A full disk first takes less than it was given, and only then fails. */
-async function writeAll(file: FileHandle, content: Uint8Array, start: number): Promise<void> {
+async function writeAll(file: FileHandle, { bytes, start }: Piece): Promise<void> {
   let written = 0;
-  while (written < content.length) {
-    written += (await file.write(content, written, content.length - written, start + written)).bytesWritten;
+  while (written < bytes.length) {
+    written += (await file.write(bytes, written, bytes.length - written, start + written)).bytesWritten;
   }
 }
 

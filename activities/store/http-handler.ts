@@ -2,10 +2,15 @@ import { Readable } from 'node:stream';
 import { HttpResponse } from '@smithy/core/protocols';
 import type { HttpRequest } from '@smithy/core/protocols';
 import { NodeHttpHandler } from '@smithy/node-http-handler';
-import { createDirectGet } from './direct-get.ts';
-import type { Limits } from './direct-get.ts';
+import { createDirectHttp } from './direct-http.ts';
+import type { DirectHttp, Limits } from './direct-http.ts';
 
 const destinations = new WeakMap<HttpRequest, Uint8Array>();
+
+const directs = new WeakMap<object, DirectHttp>();
+
+/** The connections that a handler of {@link createHttpHandler} has beside those of Node's client. */
+export const directOf = (handler: object): DirectHttp | undefined => directs.get(handler);
 
 /** Asks the handler to put the body of a successful answer to this request into memory; the answer then has none. */
 export const putBodyInto = (request: HttpRequest, into: Uint8Array): unknown => destinations.set(request, into);
@@ -16,15 +21,15 @@ export const putBodyInto = (request: HttpRequest, into: Uint8Array): unknown => 
  */
 export function createHttpHandler(limits: Limits): NodeHttpHandler {
   const handler = new NodeHttpHandler({ connectionTimeout: limits.connectMs, socketTimeout: limits.idleMs });
-  const direct = createDirectGet(limits);
+  const direct = createDirectHttp(limits);
+  directs.set(handler, direct);
   const [handle, destroy] = [handler.handle.bind(handler), handler.destroy.bind(handler)];
 
   handler.handle = async (request, options) => {
     const into = destinations.get(request);
     if (into === undefined) return handle(request, options);
     if (request.protocol === 'http:') {
-      const { hostname, port = 80 } = request;
-      const response = await direct.get({ hostname: withoutBrackets(hostname), port, head: headOf(request) }, into);
+      const response = await direct.ask(asDirect(request), into);
       if (response) return { response: new HttpResponse({ ...response, body: Readable.from([]) }) };
     }
     const { response } = await handle(request, options);
@@ -51,11 +56,15 @@ async function drained(body: Readable, into: Uint8Array): Promise<Readable> {
 
 const withoutBrackets = (hostname: string): string => hostname.replace(/^\[(.*)\]$/, '$1');
 
-function headOf({ method, path, query, headers }: HttpRequest): string {
+type Signed = Pick<HttpRequest, 'method' | 'hostname' | 'port' | 'path' | 'headers'> & { query?: HttpRequest['query'] };
+
+/** A signed request in the words of {@link createDirectHttp}, without its body. */
+export function asDirect({ method, hostname, port = 80, path, query = {}, headers }: Signed) {
   const parameters = Object.entries(query).map((pair) =>
     pair.map((text) => encodeURIComponent(String(text))).join('='),
   );
   const target = parameters.length > 0 ? `${path}?${parameters.join('&')}` : path;
   const lines = Object.entries(headers).map(([name, value]) => `${name}: ${value}`);
-  return [`${method} ${target} HTTP/1.1`, ...lines, '', ''].join('\r\n');
+  const head = [`${method} ${target} HTTP/1.1`, ...lines, '', ''].join('\r\n');
+  return { hostname: withoutBrackets(hostname), port, head };
 }

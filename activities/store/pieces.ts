@@ -1,4 +1,3 @@
-import { openDigest } from './digest.ts';
 import { inParallel } from './parallel.ts';
 
 /** Size of a part of an upload and of a range of a download. S3 wants 5 MiB or more, and takes 10,000 parts. */
@@ -47,45 +46,31 @@ function cut(bytes: number): { index: number; start: number; length: number }[] 
   });
 }
 
-/**
- * Moves a file piece by piece, several at once: `fill` puts a piece's content into memory, `drain` takes it on from
- * there while it is hashed. So what was hashed is what was moved. Memory does not grow with the file.
- *
- * @returns hex sha256 of the whole
- */
-export async function movePieces(
-  bytes: number,
-  fill: (piece: Piece) => Promise<void>,
-  drain: (piece: Piece) => Promise<void>,
-): Promise<string> {
-  const digest = openDigest();
+/** Runs when the pieces before have had their turn; pieces come in any order, and are hashed in theirs. */
+type InTurn = <Result>(work: () => Promise<Result>) => Promise<Result>;
+
+/** Moves a file piece by piece, several at once. Memory does not grow with the file; a piece's is its own until `move` resolves. */
+export async function movePieces(bytes: number, move: (piece: Piece, inTurn: InTurn) => Promise<void>): Promise<void> {
   const { take, giveBack } = bytes <= small.bytes ? small : large;
-  // Pieces come in any order and are hashed in theirs.
   let turn = Promise.resolve();
-  const move = async ({ index, start, length }: { index: number; start: number; length: number }): Promise<void> => {
+  await inParallel(cut(bytes), PIECES_OF_A_FILE, async ({ index, start, length }) => {
     const before = turn;
     let pass = (): void => undefined;
     turn = new Promise((resolve) => (pass = resolve));
     const memory = await take();
     try {
-      const piece = { index, start, bytes: memory.subarray(0, length) };
-      await fill(piece);
-      await allEnded([drain(piece), before.then(() => digest.update(piece.bytes))]);
+      await move({ index, start, bytes: memory.subarray(0, length) }, async (work) => {
+        await before;
+        return work().finally(pass);
+      });
     } finally {
       pass();
       giveBack(memory);
     }
-  };
-  try {
-    await inParallel(cut(bytes), PIECES_OF_A_FILE, move);
-  } catch (error) {
-    await digest.end();
-    throw error;
-  }
-  return digest.end();
+  });
 }
 
 /** Like Promise.all, but the memory is nobody's any more when it rejects. */
-async function allEnded(works: readonly Promise<void>[]): Promise<void> {
+export async function allEnded(works: readonly Promise<void>[]): Promise<void> {
   for (const outcome of await Promise.allSettled(works)) if (outcome.status === 'rejected') throw outcome.reason;
 }

@@ -1,6 +1,3 @@
-import { open } from 'node:fs/promises';
-import type { FileHandle } from 'node:fs/promises';
-import { crc32 } from 'node:zlib';
 import {
   AbortMultipartUploadCommand,
   CompleteMultipartUploadCommand,
@@ -10,9 +7,13 @@ import {
 } from '@aws-sdk/client-s3';
 import type { CompletedPart, S3Client } from '@aws-sdk/client-s3';
 import { failure } from '../failure.ts';
+import { openHashed } from './digest.ts';
+import type { HashedFile } from './digest.ts';
 import type { Written } from './files.ts';
 import { PIECE_BYTES, movePieces } from './pieces.ts';
 import type { Piece } from './pieces.ts';
+import { quickPut } from './quick-put.ts';
+import type { QuickPut } from './quick-put.ts';
 
 type Target = { Bucket: string; Key: string; ContentType: string };
 
@@ -23,52 +24,42 @@ type Target = { Bucket: string; Key: string; ContentType: string };
  * @throws ArtefactDamaged when the file changed meanwhile; what the SDK's retries could not mend
  */
 export async function uploadFile(client: S3Client, target: Target, path: string): Promise<Written> {
-  const file = await open(path);
+  const file = await openHashed(path);
   try {
-    const before = await file.stat();
-    const send = before.size > PIECE_BYTES ? sendInParts : sendWhole;
-    const sha256 = await send(client, target, file, before.size, async () => {
-      const after = await file.stat();
-      if (after.size === before.size && after.mtimeMs === before.mtimeMs) return;
+    const checkUnchanged = async (): Promise<void> => {
+      if ((await file.end()).isUnchanged) return;
       throw failure('ArtefactDamaged', `${path} changed while it was uploaded; nothing may write to it any more`);
-    });
-    return { sha256, bytes: before.size };
+    };
+    await (file.bytes > PIECE_BYTES ? sendInParts : sendWhole)(client, target, file, checkUnchanged);
+    return { sha256: (await file.end()).sha256, bytes: file.bytes };
   } finally {
-    await file.close();
+    await file.end();
   }
 }
 
-type Send = (
-  client: S3Client,
-  target: Target,
-  file: FileHandle,
-  bytes: number,
-  checkUnchanged: () => Promise<void>,
-) => Promise<string>;
+type Send = (client: S3Client, target: Target, file: HashedFile, checkUnchanged: () => Promise<void>) => Promise<void>;
 
-const sendWhole: Send = async (client, target, file, bytes, checkUnchanged) => {
-  const sha256 = await movePieces(bytes, readFrom(file), async (piece) => {
-    await client.send(unsigned(new PutObjectCommand({ ...target, ...bodyOf(piece) })));
+const sendWhole: Send = async (client, target, file, checkUnchanged) => {
+  await movePieces(file.bytes, async ({ bytes, start }, inTurn) => {
+    await put(client, { ...target, ...bodyOf(bytes, await inTurn(() => file.read(bytes, start))) });
   });
   await checkUnchanged();
-  return sha256;
 };
 
-const sendInParts: Send = async (client, { ContentType, ...place }, file, bytes, checkUnchanged) => {
+const sendInParts: Send = async (client, { ContentType, ...place }, file, checkUnchanged) => {
   const checksums = { ChecksumAlgorithm: 'CRC32', ChecksumType: 'FULL_OBJECT' } as const;
   const { UploadId } = await client.send(new CreateMultipartUploadCommand({ ...place, ContentType, ...checksums }));
   const upload = { ...place, UploadId };
   const Parts: CompletedPart[] = [];
   try {
-    const sha256 = await movePieces(bytes, readFrom(file), async (piece) => {
-      const part = { PartNumber: piece.index + 1 };
-      const body = bodyOf(piece);
-      const { ETag } = await client.send(unsigned(new UploadPartCommand({ ...upload, ...part, ...body })));
-      Parts[piece.index] = { ...part, ETag, ChecksumCRC32: body.ChecksumCRC32 };
+    await movePieces(file.bytes, async ({ index, bytes, start }, inTurn) => {
+      const part = { PartNumber: index + 1 };
+      const body = bodyOf(bytes, await inTurn(() => file.read(bytes, start)));
+      const ETag = await put(client, { ...upload, ...part, ...body });
+      Parts[index] = { ...part, ETag, ChecksumCRC32: body.ChecksumCRC32 };
     });
     await checkUnchanged();
     await client.send(new CompleteMultipartUploadCommand({ ...upload, MultipartUpload: { Parts } }));
-    return sha256;
   } catch (error) {
     // Parts of an upload that never ends are paid for and shown by no listing.
     await client.send(new AbortMultipartUploadCommand(upload)).catch(() => undefined);
@@ -76,22 +67,21 @@ const sendInParts: Send = async (client, { ContentType, ...place }, file, bytes,
   }
 };
 
-/** Fills a piece from a file. A file that ends early is noticed when it is compared with what it was. */
-const readFrom =
-  (file: FileHandle) =>
-  async ({ bytes, start }: Piece): Promise<void> => {
-    let filled = 0;
-    while (filled < bytes.length) {
-      const { bytesRead } = await file.read(bytes, filled, bytes.length - filled, start + filled);
-      if (bytesRead === 0) return;
-      filled += bytesRead;
-    }
-  };
+/** One request, repeated by the SDK where it must be. @returns ETag */
+async function put(client: S3Client, input: QuickPut): Promise<string | undefined> {
+  const quick = await quickPut(client, input);
+  if (quick !== null) return quick;
+  const { UploadId, PartNumber } = input;
+  const { ETag } = await (PartNumber === undefined
+    ? client.send(unsigned(new PutObjectCommand(input)))
+    : client.send(unsigned(new UploadPartCommand({ ...input, UploadId, PartNumber }))));
+  return ETag;
+}
 
-/** A piece in the middle of memory that is used again: the SDK can send it as often as it must. */
-function bodyOf({ bytes }: Piece) {
+/** A piece in the middle of memory that is used again: it can be sent as often as it must. */
+function bodyOf(bytes: Piece['bytes'], crc32: number) {
   const sum = Buffer.alloc(4);
-  sum.writeUInt32BE(crc32(bytes));
+  sum.writeUInt32BE(crc32);
   const Body = Buffer.from(bytes.buffer, bytes.byteOffset, bytes.length);
   return { Body, ContentLength: bytes.length, ChecksumCRC32: sum.toString('base64') };
 }

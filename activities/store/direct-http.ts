@@ -6,7 +6,8 @@ export type Limits = { connectMs: number; idleMs: number };
 
 export type DirectResponse = { statusCode: number; headers: Record<string, string> };
 
-type Request = { hostname: string; port: number; head: string };
+/** `body` is what goes up after the head: read until the answer comes. */
+type Request = { hostname: string; port: number; head: string; body?: Uint8Array };
 type Exchange = {
   into: Uint8Array;
   /** What came before the body; null once the body is being read. */
@@ -22,20 +23,22 @@ const HEAD_BYTES = 64 * 1024;
 const IDLE_CONNECTIONS = 16;
 const END_OF_HEAD = '\r\n\r\n';
 
+export type DirectHttp = ReturnType<typeof createDirectHttp>;
+
 /**
- * GET over plain HTTP whose body the kernel writes to where it is wanted. Node's own HTTP client spends eight times the
+ * One request over plain HTTP; the kernel writes the answer's body to where it is wanted. Node's own HTTP client spends eight times the
  * CPU on it (`docs/measurements.md`), because every 64 KiB become an object. It knows one kind of answer, a plain success of known
- * length; for any other one `get` resolves to null and somebody else must ask again.
+ * length; for any other one `ask` resolves to null and somebody else must ask again.
  */
-export function createDirectGet(limits: Limits) {
+export function createDirectHttp(limits: Limits) {
   const idle = new Map<string, Connection[]>();
 
-  const get = async ({ hostname, port, head }: Request, into: Uint8Array): Promise<DirectResponse | null> => {
+  const ask = async ({ hostname, port, head, body }: Request, into: Uint8Array): Promise<DirectResponse | null> => {
     const place = `${hostname}:${port}`;
     const resting = idle.get(place) ?? [];
     idle.set(place, resting);
     const connection = resting.pop() ?? openConnection(hostname, port, limits);
-    const response = await connection.exchange(head, into);
+    const response = await connection.exchange(head, body, into);
     if (response === null || response.headers['connection'] === 'close' || resting.length >= IDLE_CONNECTIONS) {
       connection.close();
     } else {
@@ -48,11 +51,11 @@ export function createDirectGet(limits: Limits) {
   const destroy = (): void => {
     for (const connection of [...idle.values()].flat()) connection.close();
   };
-  return { get, destroy };
+  return { ask, destroy };
 }
 
 type Connection = {
-  exchange: (head: string, into: Uint8Array) => Promise<DirectResponse | null>;
+  exchange: (head: string, body: Uint8Array | undefined, into: Uint8Array) => Promise<DirectResponse | null>;
   /** Keeps it for the next exchange without keeping the process alive; `onLost` when the server ends it meanwhile. */
   rest: (onLost: () => void) => void;
   close: () => void;
@@ -105,14 +108,14 @@ function openConnection(host: string, port: number, { connectMs, idleMs }: Limit
   });
 
   return {
-    exchange: (head, into) => {
+    exchange: (head, body, into) => {
       lost = () => undefined;
       socket.ref();
       return new Promise((resolve, reject) => {
         const response = { statusCode: 0, headers: {} };
         current = { into, head: Buffer.alloc(0), response, bytes: 0, filled: 0, resolve, reject };
         if (socket.destroyed) fail(endedBy(host));
-        else socket.write(head, 'latin1');
+        else send(socket, head, body);
       });
     },
     rest: (onLost) => {
@@ -121,6 +124,14 @@ function openConnection(host: string, port: number, { connectMs, idleMs }: Limit
     },
     close: () => socket.destroy(),
   };
+}
+
+/** In one call to the system. */
+function send(socket: Socket, head: string, body: Uint8Array | undefined): void {
+  socket.cork();
+  socket.write(head, 'latin1');
+  if (body) socket.write(body);
+  socket.uncork();
 }
 
 /** The SDK repeats what failed with this code. */

@@ -2,11 +2,11 @@ import { once } from 'node:events';
 import { createServer } from 'node:net';
 import type { AddressInfo, Server, Socket } from 'node:net';
 import { afterEach, expect, test } from 'vitest';
-import { createDirectGet } from '../../../activities/store/direct-get.ts';
+import { createDirectHttp } from '../../../activities/store/direct-http.ts';
 
 let server: Server;
 const sockets = new Set<Socket>();
-const direct = createDirectGet({ connectMs: 1000, idleMs: 200 });
+const direct = createDirectHttp({ connectMs: 1000, idleMs: 200 });
 
 afterEach(() => {
   for (const socket of sockets) socket.destroy();
@@ -27,7 +27,7 @@ async function serve(answer: (socket: Socket, request: number) => void | Promise
 }
 
 const get = (port: number, into: Uint8Array) =>
-  direct.get({ hostname: '127.0.0.1', port, head: 'GET / HTTP/1.1\r\n\r\n' }, into);
+  direct.ask({ hostname: '127.0.0.1', port, head: 'GET / HTTP/1.1\r\n\r\n' }, into);
 
 const written = (socket: Socket, text: string): Promise<void> =>
   new Promise((resolve) => {
