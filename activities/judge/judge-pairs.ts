@@ -62,7 +62,7 @@ export const createJudgePairs =
         const asked = await askStage(store, paceOf, newShelf, {
           ...{ requests: { count: requests.length, each: () => requests }, reading: judgeReading, progress },
           payer: `${payerOf(scope)}/${name}`,
-          stored: await listStored(store, requests.length),
+          stored: listStored(store, requests.length),
           unansweredUsd: await unansweredBefore(store, folder),
           costOf: (judgeUsd) => ({ judgeUsd }),
           ...{ folder, recipe, settings: judge, connection, simulated, told, price, budget },

@@ -1,9 +1,11 @@
+import { crc32 } from 'node:zlib';
 import { DeleteObjectsCommand, GetObjectCommand, PutObjectCommand, paginateListObjectsV2 } from '@aws-sdk/client-s3';
 import type { S3Client } from '@aws-sdk/client-s3';
 import { downloadFile } from './download.ts';
 import { housekeeping } from './housekeeping.ts';
 import type { Written } from './files.ts';
 import { isConflict, isMissing, storageFailure } from './storage-failure.ts';
+import { checksumOf, quickPut } from './quick-put.ts';
 import { uploadFile } from './upload.ts';
 
 /** A small object with the ETag that a later `swap` must present. */
@@ -104,9 +106,12 @@ function conditional(client: S3Client, bucket: string) {
   /** Null when the object's state is not the one asked for. */
   const put = (key: string, body: string, condition: { IfNoneMatch: '*' } | { IfMatch: string }) =>
     attempt('writing', key, async () => {
-      const input = { Bucket: bucket, Key: key, Body: body, ContentType: 'application/json', ...condition };
+      const input = { Bucket: bucket, Key: key, ContentType: 'application/json', ...condition };
+      const bytes = Buffer.from(body);
+      const quick = await quickPut(client, { ...input, Body: bytes, ChecksumCRC32: checksumOf(crc32(bytes)) });
+      if (quick !== null) return quick;
       try {
-        return (await client.send(new PutObjectCommand(input))).ETag ?? '';
+        return (await client.send(new PutObjectCommand({ ...input, Body: body }))).ETag ?? '';
       } catch (error) {
         // S3 answers 404 to If-Match on an object that is not there.
         if (isConflict(error) || ('IfMatch' in condition && isMissing(error))) return null;

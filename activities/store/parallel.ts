@@ -49,3 +49,9 @@ export async function eachInParallel<Item>(
   const broke = (await Promise.allSettled(takers)).find(({ status }) => status === 'rejected');
   if (broke?.status === 'rejected') throw broke.reason;
 }
+
+/** Work that is awaited later: when something else fails first, nobody is there to hear that it failed too. */
+export function forLater<Result>(work: Promise<Result>): Promise<Result> {
+  work.catch(() => undefined);
+  return work;
+}

@@ -3,13 +3,15 @@ import { HttpRequest, extendedEncodeURIComponent } from '@smithy/core/protocols'
 import { SignatureV4 } from '@smithy/signature-v4';
 import { asDirect, directOf } from './http-handler.ts';
 
-/** Of a PutObject or, with the last two, of an UploadPart. */
+/** Of a PutObject, with its condition, or, with the last two, of an UploadPart. */
 export type QuickPut = {
   Bucket: string;
   Key: string;
   Body: Uint8Array;
   ChecksumCRC32: string;
   ContentType?: string;
+  IfNoneMatch?: string;
+  IfMatch?: string;
   UploadId?: string | undefined;
   PartNumber?: number;
 };
@@ -37,6 +39,8 @@ export async function quickPut(client: S3Client, put: QuickPut): Promise<string 
       host: `${hostname}:${port}`,
       'content-length': String(put.Body.length),
       ...(put.ContentType !== undefined && { 'content-type': put.ContentType }),
+      ...(put.IfNoneMatch !== undefined && { 'if-none-match': put.IfNoneMatch }),
+      ...(put.IfMatch !== undefined && { 'if-match': put.IfMatch }),
       'x-amz-checksum-crc32': put.ChecksumCRC32,
       'x-amz-content-sha256': 'UNSIGNED-PAYLOAD',
     },
@@ -51,4 +55,11 @@ export async function quickPut(client: S3Client, put: QuickPut): Promise<string 
   } catch {
     return null;
   }
+}
+
+/** A CRC32 as S3 writes it. */
+export function checksumOf(crc32: number): string {
+  const sum = Buffer.alloc(4);
+  sum.writeUInt32BE(crc32);
+  return sum.toString('base64');
 }

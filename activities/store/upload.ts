@@ -12,7 +12,7 @@ import type { HashedFile } from './digest.ts';
 import type { Written } from './files.ts';
 import { PIECE_BYTES, movePieces } from './pieces.ts';
 import type { Piece } from './pieces.ts';
-import { quickPut } from './quick-put.ts';
+import { checksumOf, quickPut } from './quick-put.ts';
 import type { QuickPut } from './quick-put.ts';
 
 type Target = { Bucket: string; Key: string; ContentType: string };
@@ -80,10 +80,8 @@ async function put(client: S3Client, input: QuickPut): Promise<string | undefine
 
 /** A piece in the middle of memory that is used again: it can be sent as often as it must. */
 function bodyOf(bytes: Piece['bytes'], crc32: number) {
-  const sum = Buffer.alloc(4);
-  sum.writeUInt32BE(crc32);
   const Body = Buffer.from(bytes.buffer, bytes.byteOffset, bytes.length);
-  return { Body, ContentLength: bytes.length, ChecksumCRC32: sum.toString('base64') };
+  return { Body, ContentLength: bytes.length, ChecksumCRC32: checksumOf(crc32) };
 }
 
 /**

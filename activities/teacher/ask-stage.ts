@@ -39,7 +39,7 @@ export type StageInput<Request, Row> = {
   price: TokenPrice;
   /** Scope that pays: a stage that is asked again finds what it has paid by it. */
   payer: string;
-  stored: StoredDigests;
+  stored: Promise<StoredDigests>;
   /** In the bucket; of the stage alone. */
   folder: string;
   /** What there is to spend; absent in runs of older versions. */

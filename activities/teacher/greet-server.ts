@@ -1,4 +1,5 @@
 import type { Question } from '../../domain/records.ts';
+import { forLater } from '../store/parallel.ts';
 import { describeServer } from './connect.ts';
 import type { TeacherConnection } from './connect.ts';
 import { tellFacts } from './simulated.ts';
@@ -15,10 +16,6 @@ export async function greetServer(
   questions: Iterable<Question> | AsyncIterable<Question>,
 ): Promise<{ simulated: boolean; told: Promise<void> }> {
   const { simulated } = await orFailure(connection, (signal) => describeServer(connection, signal));
-  const told = simulated
-    ? orFailure(connection, (signal) => tellFacts(connection, questions, signal))
-    : Promise.resolve();
-  // Whoever fails first for another reason leaves nobody to hear of this one.
-  told.catch(() => undefined);
-  return { simulated, told };
+  if (!simulated) return { simulated, told: Promise.resolve() };
+  return { simulated, told: forLater(orFailure(connection, (signal) => tellFacts(connection, questions, signal))) };
 }

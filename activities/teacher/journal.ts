@@ -26,12 +26,12 @@ const storesAtOnce = 32;
  *
  * @param payer scope of the stage, as in {@link StoredResponse}
  */
-export async function openJournal(store: Store, payer: string, stored: StoredDigests): Promise<Journal> {
+export async function openJournal(store: Store, payer: string, stored: Promise<StoredDigests>): Promise<Journal> {
   const folder = join(store.cacheDir, 'teacher-journal', sha256(payer).slice(0, 16));
   await mkdir(folder, { recursive: true });
   await eachInParallel(missingIn(folder, stored), storesAtOnce, async ({ digest, response }) => {
     await keepResponse(store, digest, response);
-    stored?.add(digest);
+    (await stored)?.add(digest);
   });
   const file = openSync(join(folder, `${randomUUID()}.jsonl`), 'a');
   return {
@@ -50,11 +50,11 @@ export async function openJournal(store: Store, payer: string, stored: StoredDig
 }
 
 /** Answers in the files of a folder that are not in S3. */
-async function* missingIn(folder: string, stored: StoredDigests): AsyncGenerator<Entry> {
+async function* missingIn(folder: string, stored: Promise<StoredDigests>): AsyncGenerator<Entry> {
   for (const file of await readdir(folder)) {
     for await (const line of linesOf(createReadStream(join(folder, file), 'utf8') as AsyncIterable<string>)) {
       const entry = entryOf(line);
-      if (entry !== null && (stored === null || !stored.has(entry.digest))) yield entry;
+      if (entry !== null && (await stored)?.has(entry.digest) !== true) yield entry;
     }
   }
 }

@@ -1,4 +1,4 @@
-import { eachInParallel } from '../store/parallel.ts';
+import { eachInParallel, forLater } from '../store/parallel.ts';
 import type { NewShelf } from '../store/shelf.ts';
 import type { Store } from '../store/store.ts';
 import type { Collected } from './batches/collected.ts';
@@ -21,9 +21,11 @@ export type StoredDigests = Set<string> | null;
 
 /**
  * Lists what is stored, where that is less work than a look-up per request. Digests are even, so a sample tells how many
- * there are.
+ * there are. It takes a tenth of a second per 1,000: meanwhile requests are made.
  */
-export async function listStored(store: Store, requests: number): Promise<StoredDigests> {
+export const listStored = (store: Store, requests: number): Promise<StoredDigests> => forLater(list(store, requests));
+
+async function list(store: Store, requests: number): Promise<StoredDigests> {
   if (requests < fewRequests) return null;
   const sample = await store.objects.list(`${responseFolder}00`);
   if (sample.length * 256 > Math.min(requests * worthListing, mostListed)) return null;
@@ -52,14 +54,14 @@ export async function findKnown(
   store: Store,
   newShelf: NewShelf,
   requests: Requests<ApiRequest>,
-  { stored, collected, payer }: { stored: StoredDigests; collected: Collected | undefined; payer: string },
+  { stored, collected, payer }: { stored: Promise<StoredDigests>; collected: Collected | undefined; payer: string },
 ): Promise<Known> {
   const found = newShelf<number, StoredResponse>();
   let paidUsd = collected?.paidUsd ?? 0;
   let mostInputTokens = 0;
   await eachInParallel(numbered(requests), lookUps, async ({ request, index }) => {
     mostInputTokens = Math.max(mostInputTokens, request.mostInputTokens);
-    if (collected?.responses.has(request.digest) || stored?.has(request.digest) === false) return;
+    if (collected?.responses.has(request.digest) || (await stored)?.has(request.digest) === false) return;
     const response = await findResponse(store, request.digest);
     if (response === null) return;
     if (response.paidBy === payer) paidUsd += response.costUsd;

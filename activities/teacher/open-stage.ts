@@ -29,7 +29,7 @@ export type OpenStage = {
   /** As {@link greetServer} says it. */
   told: Promise<void>;
   requests: Requests<TeacherRequest>;
-  stored: StoredDigests;
+  stored: Promise<StoredDigests>;
   /** Of a live call. */
   price: TokenPrice;
   /** Scope that pays, as in StoredResponse.paidBy. */
@@ -56,10 +56,10 @@ export async function openStage(
   const connection = connectTeacher(openai, teacher);
   const folder = folderOf(scope);
   const count = input.questions.rows * attempts;
-  const [{ simulated, told }, drafts, stored, unansweredUsd] = await Promise.all([
+  const stored = listStored(store, count);
+  const [{ simulated, told }, drafts, unansweredUsd] = await Promise.all([
     greetServer(connection, store.readRows<Question>(input.questions)),
     readDrafts(store, newShelf, input.drafts),
-    listStored(store, count),
     unansweredBefore(store, folder),
   ]);
   const server = { simulated, official: connection.official };
