@@ -7,6 +7,7 @@ On the CPU with gloo; what differs on GPUs (NCCL in place of gloo, a device per 
 import os
 import shutil
 import signal
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -21,7 +22,7 @@ from ratchet_trainer.job import parse_job
 
 from .fork_server import Json, Outcome, Server
 from .job_files import Jobs, question, write_rows
-from .test_resume import at_step, newest, run_with_losses
+from .test_resume import at_step, newest
 from .test_serve import wait_until_gone
 
 TWO = {"processes": 2}
@@ -111,6 +112,12 @@ def test_shards_a_bfloat16_base_under_a_float32_adapter(server: Server, jobs: Jo
     assert all(tensor.dtype == torch.float32 for tensor in weights(split).values())
 
 
+def kill_at_checkpoint(event: Json, send: Callable[[str], None]) -> None:
+    """Where a disk is slow, steps run far ahead of the first checkpoint."""
+    if event["event"] == "checkpoint":
+        send("KILL")
+
+
 @pytest.mark.parametrize("kind", ["sft", "split sft", "dpo"])
 def test_same_bytes_after_losses(server: Server, jobs: Jobs, sft_adapter: str, kind: str) -> None:
     """With dropout in the SFT jobs, where every rank has generators of its own."""
@@ -127,7 +134,11 @@ def test_same_bytes_after_losses(server: Server, jobs: Jobs, sft_adapter: str, k
     names = {file.name for file in (directory / "step-000003").iterdir()}
     assert {"rng_state.pth", "rng_state_1.pth", "optimizer.pt", "adapter_model.safetensors"} <= names
     shutil.rmtree(directory)
-    *_, resumed = run_with_losses(server, jobs, fresh(), "KILL", [5])
+    server.run(jobs.write(fresh()), kill_at_checkpoint)
+    job = fresh()
+    job["checkpointing"]["resumeFrom"] = newest(job)
+    shutil.rmtree(job["outputDir"])  # as on another host
+    resumed = server.run(jobs.write(job))
     assert adapter_digest(Path(resumed.result["adapterPath"])) == expected
     assert resumed.of("started")[0]["resumedStep"] >= 3
     assert resumed.result["trainLoss"] == first.result["trainLoss"]
