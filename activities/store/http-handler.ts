@@ -1,5 +1,4 @@
 import { Readable } from 'node:stream';
-import { HttpResponse } from '@smithy/core/protocols';
 import type { HttpRequest } from '@smithy/core/protocols';
 import { NodeHttpHandler } from '@smithy/node-http-handler';
 import { createDirectHttp } from './direct-http.ts';
@@ -28,10 +27,6 @@ export function createHttpHandler(limits: Limits): NodeHttpHandler {
   handler.handle = async (request, options) => {
     const into = destinations.get(request);
     if (into === undefined) return handle(request, options);
-    if (request.protocol === 'http:') {
-      const response = await direct.ask(asDirect(request), into);
-      if (response) return { response: new HttpResponse({ ...response, body: Readable.from([]) }) };
-    }
     const { response } = await handle(request, options);
     if (response.statusCode < 300) response.body = await drained(response.body as Readable, into);
     return { response };

@@ -11,7 +11,7 @@ import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest';
 import { createS3Client } from '../../../activities/store/client.ts';
 import { createHttpHandler, putBodyInto } from '../../../activities/store/http-handler.ts';
 import { PIECE_BYTES } from '../../../activities/store/pieces.ts';
-import { quickPut } from '../../../activities/store/quick-put.ts';
+import { quickPut } from '../../../activities/store/quick.ts';
 import { createStore } from '../../../activities/store/store.ts';
 import type { Store } from '../../../activities/store/store.ts';
 import type { ArtefactRef } from '../../../domain/records.ts';
