@@ -5,7 +5,7 @@ import type { Stats } from 'node:fs';
 import { parentPort } from 'node:worker_threads';
 import { crc32 } from 'node:zlib';
 
-/** The other side of {@link openDigest}: one answer to each message, in order. */
+/** The other side of `digest.ts`: one answer to each message, in order. */
 export type DigestMessage = { id: number } & (
   | { open: string }
   | { read: Uint8Array; start: number }

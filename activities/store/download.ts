@@ -7,7 +7,7 @@ import type { Written } from './files.ts';
 import { putBodyInto } from './http-handler.ts';
 import { PIECE_BYTES, movePieces } from './pieces.ts';
 import type { Piece } from './pieces.ts';
-import { quickGet } from './quick.ts';
+import { quickGet } from './quick-requests.ts';
 import { isPastTheEnd } from './storage-failure.ts';
 
 type Source = { Bucket: string; Key: string };

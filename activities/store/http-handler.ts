@@ -48,18 +48,3 @@ async function drained(body: Readable, into: Uint8Array): Promise<Readable> {
   }
   return Readable.from([]);
 }
-
-const withoutBrackets = (hostname: string): string => hostname.replace(/^\[(.*)\]$/, '$1');
-
-type Signed = Pick<HttpRequest, 'method' | 'hostname' | 'port' | 'path' | 'headers'> & { query?: HttpRequest['query'] };
-
-/** A signed request in the words of {@link createDirectHttp}, without its body. */
-export function asDirect({ method, hostname, port = 80, path, query = {}, headers }: Signed) {
-  const parameters = Object.entries(query).map((pair) =>
-    pair.map((text) => encodeURIComponent(String(text))).join('='),
-  );
-  const target = parameters.length > 0 ? `${path}?${parameters.join('&')}` : path;
-  const lines = Object.entries(headers).map(([name, value]) => `${name}: ${value}`);
-  const head = [`${method} ${target} HTTP/1.1`, ...lines, '', ''].join('\r\n');
-  return { hostname: withoutBrackets(hostname), port, head };
-}

@@ -2,7 +2,7 @@ import type { S3Client } from '@aws-sdk/client-s3';
 import { HttpRequest, extendedEncodeURIComponent } from '@smithy/core/protocols';
 import { SignatureV4 } from '@smithy/signature-v4';
 import type { DirectResponse } from './direct-http.ts';
-import { asDirect, directOf } from './http-handler.ts';
+import { directOf } from './http-handler.ts';
 
 /** Of a PutObject, with its condition, or, with the last two, of an UploadPart. */
 export type QuickPut = {
@@ -83,6 +83,21 @@ async function ask(client: S3Client, quick: Quick): Promise<DirectResponse | nul
   } catch {
     return null;
   }
+}
+
+const withoutBrackets = (hostname: string): string => hostname.replace(/^\[(.*)\]$/, '$1');
+
+type Signed = Pick<HttpRequest, 'method' | 'hostname' | 'port' | 'path' | 'headers'> & { query?: HttpRequest['query'] };
+
+/** A signed request in the words of {@link createDirectHttp}, without its body. */
+function asDirect({ method, hostname, port = 80, path, query = {}, headers }: Signed) {
+  const parameters = Object.entries(query).map((pair) =>
+    pair.map((text) => encodeURIComponent(String(text))).join('='),
+  );
+  const target = parameters.length > 0 ? `${path}?${parameters.join('&')}` : path;
+  const lines = Object.entries(headers).map(([name, value]) => `${name}: ${value}`);
+  const head = [`${method} ${target} HTTP/1.1`, ...lines, '', ''].join('\r\n');
+  return { hostname: withoutBrackets(hostname), port, head };
 }
 
 /** A CRC32 as S3 writes it. */
