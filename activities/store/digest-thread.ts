@@ -1,17 +1,23 @@
 import { createHash } from 'node:crypto';
 import type { Hash } from 'node:crypto';
-import { closeSync, fstatSync, openSync, readSync } from 'node:fs';
+import { closeSync, fstatSync, openSync, readSync, writeSync } from 'node:fs';
 import type { Stats } from 'node:fs';
 import { parentPort } from 'node:worker_threads';
 import { crc32 } from 'node:zlib';
 
-/** The other side of {@link openDigest}: one answer to each message, in order. */
+/** The other side of `digest.ts`: one answer to each message, in order. */
 export type DigestMessage = { id: number } & (
-  { open: string } | { read: Uint8Array; start: number } | { update: Uint8Array } | { end: true }
+  | { open: string }
+  | { read: Uint8Array; start: number }
+  | { write: Uint8Array; start: number; to: string }
+  | { end: true }
 );
 export type DigestAnswer = { result: unknown } | { error: { message: string; code: string | undefined } };
 
-type Task = { hash: Hash; file?: { descriptor: number; before: Stats } };
+/** `before`: of a file that is read. */
+type Task = { hash: Hash; file?: { descriptor: number; before?: Stats } };
+/** Hashed and then written at once: the second time it comes from the cache. */
+const BLOCK_BYTES = 256 * 1024;
 const tasks = new Map<number, Task>();
 
 parentPort?.on('message', (message: DigestMessage) => {
@@ -30,16 +36,18 @@ function work(message: DigestMessage): unknown {
   tasks.set(message.id, task);
   if ('open' in message) {
     const descriptor = openSync(message.open, 'r');
-    task.file = { descriptor, before: fstatSync(descriptor) };
-    return task.file.before.size;
+    const before = fstatSync(descriptor);
+    task.file = { descriptor, before };
+    return before.size;
   }
   if ('read' in message) {
     if (task.file) fill(task.file.descriptor, message.read, message.start);
     task.hash.update(message.read);
     return crc32(message.read);
   }
-  if ('update' in message) {
-    task.hash.update(message.update);
+  if ('write' in message) {
+    task.file ??= { descriptor: openSync(message.to, 'wx') };
+    drain(task.file.descriptor, message.write, message.start, task.hash);
     return null;
   }
   tasks.delete(message.id);
@@ -56,10 +64,19 @@ function fill(descriptor: number, bytes: Uint8Array, start: number): void {
   }
 }
 
-/** @returns whether the file is what it was when it was opened */
+/** A full disk first takes less than it was given, and only then fails. */
+function drain(descriptor: number, bytes: Uint8Array, start: number, hash: Hash): void {
+  for (let block = 0; block < bytes.length; block += BLOCK_BYTES) {
+    const end = Math.min(block + BLOCK_BYTES, bytes.length);
+    hash.update(bytes.subarray(block, end));
+    for (let at = block; at < end;) at += writeSync(descriptor, bytes, at, end - at, start + at);
+  }
+}
+
+/** @returns whether a file that was read is what it was when it was opened */
 function closed({ file }: Task): boolean {
   if (!file) return true;
   const { size, mtimeMs } = fstatSync(file.descriptor);
   closeSync(file.descriptor);
-  return size === file.before.size && mtimeMs === file.before.mtimeMs;
+  return !file.before || (size === file.before.size && mtimeMs === file.before.mtimeMs);
 }

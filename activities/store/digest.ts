@@ -4,11 +4,11 @@ import type { DigestAnswer, DigestMessage } from './digest-thread.ts';
 /** Bytes in shared memory: the thread works on them where they lie, until the promise resolves. */
 type Shared = Uint8Array<SharedArrayBuffer>;
 
-/** A SHA-256 that is computed beside the event loop, which meanwhile moves the next bytes. */
-export type Digest = {
-  /** Takes the bytes in the order of the calls. */
-  update: (bytes: Shared) => Promise<void>;
-  /** Hex; also after a failure. Further calls have the same answer. */
+/** A new file that is hashed and written beside the event loop, which meanwhile moves the next bytes. It is made by the first write. */
+export type HashingFile = {
+  /** In the order of the places. @throws what the system says when they cannot be written */
+  write: (bytes: Shared, start: number) => Promise<void>;
+  /** Closes it; also after a failure. Further calls have the same answer. @returns SHA-256, hex */
   end: () => Promise<string>;
 };
 
@@ -63,12 +63,12 @@ function begin() {
   };
 }
 
-/** Begins the SHA-256 of something that comes in pieces. */
-export function openDigest(): Digest {
+/** Begins a file at a path where there is none. */
+export function createHashed(path: string): HashingFile {
   const { id, ask, end } = begin();
   return {
-    update: async (update) => {
-      await ask({ id, update });
+    write: async (write, start) => {
+      await ask({ id, write, start, to: path });
     },
     end: async () => (await end()).sha256,
   };

@@ -142,10 +142,11 @@ const isOver = ({ head, bytes, filled }: Exchange): boolean => bytes < 0 || (hea
 
 /** Takes what may be a part of the head, or all of it and the beginning of the body. `bytes` below 0: not for us. */
 function readHead(exchange: Exchange, chunk: Buffer): void {
-  const text = Buffer.concat([exchange.head ?? Buffer.alloc(0), chunk]);
+  const text = exchange.head?.length ? Buffer.concat([exchange.head, chunk]) : chunk;
   const end = text.indexOf(END_OF_HEAD);
   if (end < 0) {
-    exchange.head = text;
+    // The chunk's memory is the next chunk's too.
+    exchange.head = Buffer.from(text);
     if (text.length > HEAD_BYTES) exchange.bytes = -1;
     return;
   }

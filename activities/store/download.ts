@@ -1,14 +1,13 @@
-import { open } from 'node:fs/promises';
-import type { FileHandle } from 'node:fs/promises';
 import type { Readable } from 'node:stream';
 import { GetObjectCommand } from '@aws-sdk/client-s3';
 import type { S3Client } from '@aws-sdk/client-s3';
 import type { HttpRequest } from '@smithy/core/protocols';
-import { openDigest } from './digest.ts';
+import { createHashed } from './digest.ts';
 import type { Written } from './files.ts';
 import { putBodyInto } from './http-handler.ts';
-import { PIECE_BYTES, allEnded, movePieces } from './pieces.ts';
+import { PIECE_BYTES, movePieces } from './pieces.ts';
 import type { Piece } from './pieces.ts';
+import { quickGet } from './quick-requests.ts';
 import { isPastTheEnd } from './storage-failure.ts';
 
 type Source = { Bucket: string; Key: string };
@@ -31,20 +30,18 @@ export async function downloadFile(
   expected?: number,
 ): Promise<Written> {
   const bytes = expected ?? (await sizeOf(client, source));
-  const file = await open(path, 'wx');
-  const digest = openDigest();
+  const file = createHashed(path);
   try {
     let found = bytes;
     await movePieces(bytes, async (piece, inTurn) => {
       if (found !== bytes) return;
       const size = await receive(client, source, piece, bytes);
       if (size !== bytes) found = size;
-      else await allEnded([writeAll(file, piece), inTurn(() => digest.update(piece.bytes))]);
+      else await inTurn(() => file.write(piece.bytes, piece.start));
     });
-    return { bytes: found, sha256: found === bytes ? await digest.end() : NOT_READ };
+    return { bytes: found, sha256: found === bytes ? await file.end() : NOT_READ };
   } finally {
-    await digest.end();
-    await file.close();
+    await file.end();
   }
 }
 
@@ -55,34 +52,41 @@ async function sizeOf(client: S3Client, source: Source): Promise<number> {
   return ContentLength;
 }
 
-/** A full disk first takes less than it was given, and only then fails. */
-async function writeAll(file: FileHandle, { bytes, start }: Piece): Promise<void> {
-  let written = 0;
-  while (written < bytes.length) {
-    written += (await file.write(bytes, written, bytes.length - written, start + written)).bytesWritten;
-  }
-}
-
 /** Gets one range into memory. @returns size of the whole object, or less when it ends within the range */
 async function receive(client: S3Client, source: Source, piece: Piece, expected: number): Promise<number> {
   const last = piece.start + piece.bytes.length - 1;
   // What fits into one piece is asked for whole: an empty object has no ranges.
   const Range = expected > PIECE_BYTES ? `bytes=${piece.start}-${last}` : undefined;
-  const command = new GetObjectCommand({ ...source, Range });
-  command.middlewareStack.add(
-    (next) => (args) => {
-      putBodyInto(args.request as HttpRequest, piece.bytes);
-      return next(args);
-    },
-    { step: 'deserialize', priority: 'low', name: 'bodyIntoMemory' },
-  );
   try {
-    const { ContentLength = 0, ContentRange } = await client.send(command);
-    if (ContentRange === undefined) return ContentLength;
-    if (ContentLength === piece.bytes.length) return Number(ContentRange.split('/')[1]);
+    const { length, range } =
+      (await askQuickly(client, { ...source, Range }, piece)) ?? (await askSdk(client, { ...source, Range }, piece));
+    if (range === undefined) return length;
+    if (length === piece.bytes.length) return Number(range.split('/')[1]);
   } catch (error) {
     if (!isPastTheEnd(error)) throw error;
   }
   // The object ends before the range does.
   return piece.start;
+}
+
+type Asked = Source & { Range: string | undefined };
+/** Of the answer: bytes that came, and which ones of how many. */
+type Came = { length: number; range: string | undefined };
+
+async function askQuickly(client: S3Client, asked: Asked, { bytes }: Piece): Promise<Came | null> {
+  const answer = await quickGet(client, asked, bytes);
+  return answer && { length: Number(answer.headers['content-length']), range: answer.headers['content-range'] };
+}
+
+async function askSdk(client: S3Client, asked: Asked, { bytes }: Piece): Promise<Came> {
+  const command = new GetObjectCommand(asked);
+  command.middlewareStack.add(
+    (next) => (args) => {
+      putBodyInto(args.request as HttpRequest, bytes);
+      return next(args);
+    },
+    { step: 'deserialize', priority: 'low', name: 'bodyIntoMemory' },
+  );
+  const { ContentLength: length = 0, ContentRange: range } = await client.send(command);
+  return { length, range };
 }

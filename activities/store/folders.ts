@@ -101,11 +101,11 @@ export async function getFolder(store: Store, ref: ArtefactRef, directory: strin
   const download = async ({ name, bytes, sha256 }: Manifest['files'][number]): Promise<void> => {
     const path = insideOf(partial, name);
     const uri = uriOf({ bucket, key: `${dirname(key)}/${name}` });
-    await mkdir(dirname(path), { recursive: true });
     await store.download({ uri, bytes, sha256, rows: 0 }, path);
   };
   try {
-    await mkdir(partial, { recursive: true });
+    const folders = manifest.files.map(({ name }) => dirname(insideOf(partial, name)));
+    for (const folder of new Set([partial, ...folders])) await mkdir(folder, { recursive: true });
     await inParallel(manifest.files, PARALLEL_FILES, download);
     await rename(partial, directory).catch(async (error: unknown) => {
       // Another process of this host was faster; its folder is as whole as ours.

@@ -1,5 +1,4 @@
 import { Readable } from 'node:stream';
-import { HttpResponse } from '@smithy/core/protocols';
 import type { HttpRequest } from '@smithy/core/protocols';
 import { NodeHttpHandler } from '@smithy/node-http-handler';
 import { createDirectHttp } from './direct-http.ts';
@@ -28,10 +27,6 @@ export function createHttpHandler(limits: Limits): NodeHttpHandler {
   handler.handle = async (request, options) => {
     const into = destinations.get(request);
     if (into === undefined) return handle(request, options);
-    if (request.protocol === 'http:') {
-      const response = await direct.ask(asDirect(request), into);
-      if (response) return { response: new HttpResponse({ ...response, body: Readable.from([]) }) };
-    }
     const { response } = await handle(request, options);
     if (response.statusCode < 300) response.body = await drained(response.body as Readable, into);
     return { response };
@@ -52,19 +47,4 @@ async function drained(body: Readable, into: Uint8Array): Promise<Readable> {
     filled += chunk.length;
   }
   return Readable.from([]);
-}
-
-const withoutBrackets = (hostname: string): string => hostname.replace(/^\[(.*)\]$/, '$1');
-
-type Signed = Pick<HttpRequest, 'method' | 'hostname' | 'port' | 'path' | 'headers'> & { query?: HttpRequest['query'] };
-
-/** A signed request in the words of {@link createDirectHttp}, without its body. */
-export function asDirect({ method, hostname, port = 80, path, query = {}, headers }: Signed) {
-  const parameters = Object.entries(query).map((pair) =>
-    pair.map((text) => encodeURIComponent(String(text))).join('='),
-  );
-  const target = parameters.length > 0 ? `${path}?${parameters.join('&')}` : path;
-  const lines = Object.entries(headers).map(([name, value]) => `${name}: ${value}`);
-  const head = [`${method} ${target} HTTP/1.1`, ...lines, '', ''].join('\r\n');
-  return { hostname: withoutBrackets(hostname), port, head };
 }

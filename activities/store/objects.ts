@@ -5,7 +5,7 @@ import { downloadFile } from './download.ts';
 import { housekeeping } from './housekeeping.ts';
 import type { Written } from './files.ts';
 import { isConflict, isMissing, storageFailure } from './storage-failure.ts';
-import { checksumOf, quickPut } from './quick-put.ts';
+import { checksumOf, quickPut } from './quick-requests.ts';
 import { uploadFile } from './upload.ts';
 
 /** A small object with the ETag that a later `swap` must present. */

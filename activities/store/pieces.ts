@@ -69,8 +69,3 @@ export async function movePieces(bytes: number, move: (piece: Piece, inTurn: InT
     }
   });
 }
-
-/** Like Promise.all, but the memory is nobody's any more when it rejects. */
-export async function allEnded(works: readonly Promise<void>[]): Promise<void> {
-  for (const outcome of await Promise.allSettled(works)) if (outcome.status === 'rejected') throw outcome.reason;
-}

@@ -12,8 +12,8 @@ import type { HashedFile } from './digest.ts';
 import type { Written } from './files.ts';
 import { PIECE_BYTES, movePieces } from './pieces.ts';
 import type { Piece } from './pieces.ts';
-import { checksumOf, quickPut } from './quick-put.ts';
-import type { QuickPut } from './quick-put.ts';
+import { checksumOf, quickPut } from './quick-requests.ts';
+import type { QuickPut } from './quick-requests.ts';
 
 type Target = { Bucket: string; Key: string; ContentType: string };
 

@@ -11,7 +11,7 @@ import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest';
 import { createS3Client } from '../../../activities/store/client.ts';
 import { createHttpHandler, putBodyInto } from '../../../activities/store/http-handler.ts';
 import { PIECE_BYTES } from '../../../activities/store/pieces.ts';
-import { quickPut } from '../../../activities/store/quick-put.ts';
+import { quickGet, quickPut } from '../../../activities/store/quick-requests.ts';
 import { createStore } from '../../../activities/store/store.ts';
 import type { Store } from '../../../activities/store/store.ts';
 import type { ArtefactRef } from '../../../domain/records.ts';
@@ -170,7 +170,7 @@ describe('on the way down', () => {
 });
 
 test.each([['of ordinary words'], ["of ä, 日本, a+b c&d=e?#%25/'()*!~$@:;,"]])(
-  'a key %s goes up at the first attempt, signed, and the SDK finds it',
+  'a key %s goes up at the first attempt, signed, and the SDK finds it; it comes down at the first attempt too',
   async (words) => {
     const [Bucket, Key, Body] = [s3.surroundings.bucket, `t/key/${words}`, Buffer.from(words)];
     const sum = Buffer.alloc(4);
@@ -178,6 +178,13 @@ test.each([['of ordinary words'], ["of ä, 日本, a+b c&d=e?#%25/'()*!~$@:;,"]]
     const put = { Bucket, Key, Body, ContentType: 'text/plain', ChecksumCRC32: sum.toString('base64') };
     expect(await quickPut(client, put)).toMatch(/^"[0-9a-f]{32}"$/);
     expect((await store.objects.read(Key))?.body).toBe(words);
+    const into = Buffer.alloc(Body.length);
+    expect(await quickGet(client, { Bucket, Key }, into)).toMatchObject({ statusCode: 200 });
+    expect(into.toString()).toBe(words);
+    const range = await quickGet(client, { Bucket, Key, Range: 'bytes=3-5' }, into);
+    expect(range?.headers).toMatchObject({ 'content-range': `bytes 3-5/${Body.length}`, 'content-length': '3' });
+    expect(into.subarray(0, 3)).toEqual(Body.subarray(3, 6));
+    expect(await quickGet(client, { Bucket, Key: `${Key}, gone` }, into)).toBeNull();
     expect(await quickPut(client, { ...put, ChecksumCRC32: 'AAAAAA==' })).toBeNull();
     expect(await quickPut(client, { ...put, Bucket: 'no-such-bucket' })).toBeNull();
   },
