@@ -16,7 +16,7 @@ import { greetServer } from './greet-server.ts';
 import { listStored } from './known-responses.ts';
 import type { StoredDigests } from './known-responses.ts';
 import type { PaceOf } from './paces.ts';
-import { teacherRequests } from './requests.ts';
+import { madeOnce, teacherRequests } from './requests.ts';
 import type { Requests, TeacherRequest } from './requests.ts';
 
 /** Needs nothing but the artefacts and the teacher's address and key. */
@@ -56,15 +56,15 @@ export async function openStage(
   const connection = connectTeacher(openai, teacher);
   const folder = folderOf(scope);
   const count = input.questions.rows * attempts;
+  const questions = madeOnce({ count, each: () => store.readRows<Question>(input.questions) });
   const stored = listStored(store, count);
   const [{ simulated, told }, drafts, unansweredUsd] = await Promise.all([
-    greetServer(connection, store.readRows<Question>(input.questions)),
+    greetServer(connection, questions.each()),
     readDrafts(store, newShelf, input.drafts),
     unansweredBefore(store, folder),
   ]);
   const server = { simulated, official: connection.official };
-  const each = () =>
-    teacherRequests(recipe, store.readRows<Question>(input.questions), (id) => drafts.get(id), attempts, server);
+  const each = () => teacherRequests(recipe, questions.each(), (id) => drafts.get(id), attempts, server);
   const price = priceOf(teacher.model, simulated ? 'free' : teacherPrice(teacher));
   if (price === null) throw failure('InvalidRecipe', `teacher.price: no price is known for ${teacher.model}`);
   const requests = { count, each };

@@ -23,7 +23,7 @@ export type ApiRequest = {
 /** One question put to the teacher for the n-th time; `template` is that of several wordings which it has. */
 export type TeacherRequest = ApiRequest & Pick<TeacherResponse, 'template'> & { question: Question; attempt: number };
 
-/** All requests of a stage, made when they are walked through. */
+/** All requests of a stage (or its questions), made when they are walked through. */
 export type Requests<Request> = { count: number; each: () => Iterable<Request> | AsyncIterable<Request> };
 
 /** Requests that memory holds, some 3 KB each; of more it holds those in hand only, and they are made anew each time. */
@@ -119,7 +119,7 @@ function promptOf({ name, system, user }: TeacherWording, values: { question: st
  */
 export async function* teacherRequests(
   recipe: Recipe,
-  questions: AsyncIterable<Question>,
+  questions: Iterable<Question> | AsyncIterable<Question>,
   draftOf: (id: string) => string | undefined,
   attempts: number,
   server: { simulated: boolean; official: boolean },
