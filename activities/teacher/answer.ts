@@ -1,5 +1,4 @@
 import { setImmediate } from 'node:timers/promises';
-import { Context } from '@temporalio/activity';
 import { costUsd } from '../../domain/prices.ts';
 import type { TokenPrice } from '../../domain/prices.ts';
 import type { ResponseProblem } from '../../domain/records.ts';
@@ -9,8 +8,7 @@ import type { Called, Line } from './call.ts';
 import type { Journal } from './journal.ts';
 import type { Ledger } from './ledger.ts';
 import type { ApiRequest } from './requests.ts';
-import { throughOutage } from '../store/outage.ts';
-import { keepResponse, readCompletion } from './response-store.ts';
+import { keepPaid, readCompletion } from './response-store.ts';
 import type { ReadCompletion, StoredResponse } from './response-store.ts';
 import { teacherName } from './simulated.ts';
 import type { CallFault } from './teacher-failure.ts';
@@ -68,7 +66,7 @@ export async function ask<Request extends ApiRequest, Row>(
   request: Request,
   answered: (order: number) => void,
 ): Promise<Answered<Row> | Unanswered> {
-  const { store, line, price, ledger, payer, maxTokens, outageMinutes: minutes } = stage;
+  const { store, line, price, ledger, payer, maxTokens, outageMinutes } = stage;
   const most = { input: request.mostInputTokens, output: maxTokens };
   const worstUsd = costUsd(most, price);
   await ledger.reserve(worstUsd);
@@ -83,12 +81,7 @@ export async function ask<Request extends ApiRequest, Row>(
       answered(called.order);
       // The room that it left is filled first: signing a request to the store keeps the process busy for a millisecond.
       await setImmediate();
-      const kept = await throughOutage(() => keepResponse(store, request.digest, response), {
-        ...{ minutes, doing: 'a paid answer' },
-        warn: (message, more) => {
-          Context.current().log.warn(message, more);
-        },
-      });
+      const kept = await keepPaid(store, request.digest, response, outageMinutes);
       return reuse(stage, request, kept);
     }
     // Of what may have been generated, the most that it can cost counts: the cap holds whatever the bill says.

@@ -7,6 +7,7 @@ import type { TeacherWording } from '../../domain/teacher-wordings.ts';
 import { fillTemplate } from '../../domain/templates.ts';
 import type { Recipe } from '../../config/recipe.ts';
 import { sha256 } from '../store/files.ts';
+import { allOf } from '../store/parallel.ts';
 import { simulatedMetadata } from './simulated.ts';
 
 /** One request to a paid model, whoever asks what. */
@@ -32,16 +33,11 @@ const fewRequests = 5000;
 /** Makes the requests of a small stage once, however often they are walked through. */
 export function madeOnce<Request>({ count, each }: Requests<Request>): Requests<Request> {
   if (count > fewRequests) return { count, each };
-  const makeAll = async (): Promise<Request[]> => {
-    const all: Request[] = [];
-    for await (const request of each()) all.push(request);
-    return all;
-  };
   let made: Promise<Request[]> | null = null;
   return {
     count,
     async *each() {
-      yield* await (made ??= makeAll());
+      yield* await (made ??= allOf(each()));
     },
   };
 }

@@ -1,8 +1,10 @@
+import { Context } from '@temporalio/activity';
 import { z } from 'zod';
 import { canonicalJson } from '../../domain/canonical.ts';
 import { costUsd } from '../../domain/prices.ts';
 import type { TokenPrice } from '../../domain/prices.ts';
 import { failure } from '../failure.ts';
+import { throughOutage } from '../store/outage.ts';
 import type { Store } from '../store/store.ts';
 
 /** The parts of a chat completion that are used; servers add much of their own. */
@@ -95,3 +97,19 @@ export async function keepResponse(store: Store, digest: string, response: Store
   if (first === null) throw failure('StorageUnavailable', `${store.uriOf(keyOf(digest))} was there and is gone`);
   return first;
 }
+
+/** The same for an answer that has just been paid: S3 may be away for so many minutes. */
+export const keepPaid = (
+  store: Store,
+  digest: string,
+  response: StoredResponse,
+  minutes: number,
+): Promise<StoredResponse> => {
+  const { log } = Context.current();
+  return throughOutage(() => keepResponse(store, digest, response), {
+    ...{ minutes, doing: 'a paid answer' },
+    warn: (message, more) => {
+      log.warn(message, more);
+    },
+  });
+};

@@ -1,6 +1,6 @@
 import type { Question } from '../../domain/records.ts';
 import type { Recipe } from '../../config/recipe.ts';
-import { eachInParallel } from '../store/parallel.ts';
+import { eachInParallel, inChunks } from '../store/parallel.ts';
 import type { TeacherConnection } from './connect.ts';
 
 /**
@@ -20,20 +20,9 @@ export async function tellFacts(
   questions: Iterable<Question> | AsyncIterable<Question>,
   signal?: AbortSignal,
 ): Promise<void> {
-  await eachInParallel(inChunks(questions), callsAtOnce, async (some) => {
+  await eachInParallel(inChunks(questions, questionsAtOnce), callsAtOnce, async (some) => {
     await client.post('/simulated/questions', { body: { questions: some }, signal: signal ?? null });
   });
-}
-
-async function* inChunks(questions: Iterable<Question> | AsyncIterable<Question>): AsyncGenerator<Question[]> {
-  let some: Question[] = [];
-  for await (const question of questions) {
-    some.push(question);
-    if (some.length < questionsAtOnce) continue;
-    yield some;
-    some = [];
-  }
-  yield some;
 }
 
 /** `metadata` of its requests: by which hash and at which rates it errs. Part of the request, hence of its digest. */

@@ -133,7 +133,7 @@ def merged(job: Json, changes: Json) -> Json:
         if value is None:
             job.pop(name, None)
         elif isinstance(value, dict) and isinstance(job.get(name), dict):
-            merged(job[name], value)  # type: ignore[arg-type]
+            merged(job[name], value)
         else:
             job[name] = value
     return job

@@ -6,15 +6,14 @@ import type { Recipe } from '../../../config/recipe.ts';
 import type { ApiActivities, BatchFile, Scope } from '../../contract.ts';
 import { folderOf, payerOf } from '../../scope.ts';
 import { linesOf } from '../../store/lines.ts';
-import { throughOutage } from '../../store/outage.ts';
-import { inParallel } from '../../store/parallel.ts';
+import { inChunks, inParallel } from '../../store/parallel.ts';
 import type { Store } from '../../store/store.ts';
 import { connectTeacher } from '../connect.ts';
 import type { TeacherConnection } from '../connect.ts';
 import type { TeacherDeps } from '../open-stage.ts';
 import { trackProgress } from '../progress.ts';
 import { mostTokensOf } from '../requests.ts';
-import { keepResponse } from '../response-store.ts';
+import { keepPaid } from '../response-store.ts';
 import { endOf, teacherFailure } from '../teacher-failure.ts';
 import type { CallFault } from '../teacher-failure.ts';
 import type { CollectedRow } from './collected.ts';
@@ -39,7 +38,7 @@ export const createCollectBatch =
     const keep = keeping(store, scope, recipe);
     async function* collect(): AsyncGenerator<CollectedRow> {
       const sent = await sentLines(store, file, recipe);
-      for await (const lines of inChunks(readLines(connection, files, sent, file))) {
+      for await (const lines of inChunks(readLines(connection, files, sent, file), linesAtOnce)) {
         for (const line of lines) {
           if ('response' in line) answered += 1;
           else rejection ??= line.rejection;
@@ -92,33 +91,13 @@ async function* download(connection: TeacherConnection, file: string): AsyncGene
   }
 }
 
-async function* inChunks(lines: AsyncIterable<ReadLine>): AsyncGenerator<ReadLine[]> {
-  let chunk: ReadLine[] = [];
-  for await (const line of lines) {
-    chunk.push(line);
-    if (chunk.length < linesAtOnce) continue;
-    yield chunk;
-    chunk = [];
-  }
-  yield chunk;
-}
-
 /** Stores an answer; that of an earlier one to the same request counts, and what this one cost all the same. */
 function keeping(store: Store, scope: Scope, recipe: Recipe) {
   const { outageMinutes: minutes } = Reliability.parse(recipe.reliability);
-  const { log } = Context.current();
   return async (line: ReadLine): Promise<CollectedRow> => {
     const { digest, paidUsd } = line;
     if ('fault' in line) return { digest, paidUsd, fault: line.fault };
-    const response = await throughOutage(
-      () => keepResponse(store, digest, { ...line.response, paidBy: payerOf(scope) }),
-      {
-        ...{ minutes, doing: 'a paid answer' },
-        warn: (message, more) => {
-          log.warn(message, more);
-        },
-      },
-    );
+    const response = await keepPaid(store, digest, { ...line.response, paidBy: payerOf(scope) }, minutes);
     return { digest, paidUsd, response };
   };
 }
