@@ -14,7 +14,7 @@ export const about =
   'share of the ideal at which an api worker collects teacher responses; --rpm N, --faults, --kill, --no-peers';
 
 const latencyMs = 300;
-const weather = { LATENCY_MS: String(latencyMs), LATENCY_SPREAD: '0.3' };
+const weather = { LATENCY_MS: String(latencyMs), LATENCY_SPREAD: '0.3', GENERIC: 'true' };
 
 /** What there is to measure on: a teacher, the stack before it, prompts, and how many are asked at once. */
 type Bench = { double: Double; stack: TeacherStack; prompts: string[]; concurrency: number; folder: string };
@@ -99,7 +99,7 @@ async function throughput(bench: Bench, withPeers: boolean): Promise<void> {
     `ratchet     ${line(seconds, ideal)}, ${asked.report.n} rows, from the start of the workflow to its result`,
   );
   for (const name of withPeers ? peerNames : []) {
-    const teacher = await startDouble(folder, { ...weather, GENERIC: 'true' });
+    const teacher = await startDouble(folder, weather);
     try {
       const run = await runPeer(name, folder, { baseUrl: teacher.baseUrl, prompts, concurrency });
       console.log(`${name.padEnd(11)} ${line(run.seconds, ideal)}, ${run.rows} rows, without its start`);

@@ -17,7 +17,7 @@ import { sha256 } from '../store/files.ts';
 import { withShelves } from '../store/shelf.ts';
 import type { Store } from '../store/store.ts';
 import { askStage } from '../teacher/ask-stage.ts';
-import { unansweredBefore } from '../teacher/books.ts';
+import { lookBack } from '../teacher/books.ts';
 import type { TeacherDeps } from '../teacher/open-stage.ts';
 import { greetServer } from '../teacher/greet-server.ts';
 import { listStored } from '../teacher/known-responses.ts';
@@ -63,7 +63,7 @@ export const createJudgePairs =
           ...{ requests: { count: requests.length, each: () => requests }, reading: judgeReading, progress },
           payer: `${payerOf(scope)}/${name}`,
           stored: listStored(store, requests.length),
-          unansweredUsd: await unansweredBefore(store, folder),
+          before: await lookBack(store, folder),
           costOf: (judgeUsd) => ({ judgeUsd }),
           ...{ folder, recipe, settings: judge, connection, simulated, told, price, budget },
         });

@@ -28,7 +28,7 @@ type Limits = { concurrency: number; maxRetries: number };
 /** What a stage does with its rows and knows of them before. */
 type Rows<Request, Row> = {
   /** What needs not be asked; null = it does. */
-  settled: (request: Request, index: number) => Answered<Row> | null;
+  settled: (request: Request, index: number) => Promise<Answered<Row> | null>;
   /** Takes each row as it comes, in any order. */
   keep: (index: number, row: Answered<Row>) => void;
 };
@@ -93,7 +93,7 @@ export async function askAll<Request extends ApiRequest, Row>(
   await eachInParallel(numbered(requests), Math.max(leastInHand, 2 * places), async ({ request, index }) => {
     if (ends.any()) return;
     try {
-      const row = settled(request, index) ?? (await untilAnswered(request));
+      const row = (await settled(request, index)) ?? (await untilAnswered(request));
       if (row !== null) keep(index, row);
     } catch (error) {
       ends.end(error);

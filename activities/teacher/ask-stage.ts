@@ -5,13 +5,14 @@ import { roomOf } from '../../domain/budget.ts';
 import type { BudgetNews, BudgetRoom } from '../../domain/budget.ts';
 import { costUsd } from '../../domain/prices.ts';
 import type { TokenPrice } from '../../domain/prices.ts';
+import { failureType } from '../failure.ts';
 import type { NewShelf, Shelf } from '../store/shelf.ts';
 import type { Store } from '../store/store.ts';
 import { reuse } from './answer.ts';
 import type { Answered, Reading, Stage } from './answer.ts';
 import { askAll } from './ask-all.ts';
 import { atTheCap, openBooks } from './books.ts';
-import type { Books } from './books.ts';
+import type { Before, Books } from './books.ts';
 import type { Collected } from './batches/collected.ts';
 import type { TeacherConnection } from './connect.ts';
 import { openJournal } from './journal.ts';
@@ -19,7 +20,7 @@ import { findKnown } from './known-responses.ts';
 import type { StoredDigests } from './known-responses.ts';
 import type { PaceOf } from './paces.ts';
 import type { Progress } from './progress.ts';
-import { madeOnce } from './requests.ts';
+import { mostInputTokensOf } from './requests.ts';
 import type { ApiRequest, Requests } from './requests.ts';
 import { createWindow } from './window.ts';
 
@@ -44,8 +45,7 @@ export type StageInput<Request, Row> = {
   folder: string;
   /** What there is to spend; absent in runs of older versions. */
   budget: BudgetRoom | undefined;
-  /** As {@link unansweredBefore} says. */
-  unansweredUsd: number;
+  before: Before;
   /** What the stage has paid, as the budget gate counts it. */
   costOf: (paidUsd: number) => BudgetNews['cost'];
   /** What a watcher sees. */
@@ -73,37 +73,36 @@ export async function askStage<Request extends ApiRequest, Row>(
     recipe,
     settings,
     connection,
+    requests,
     simulated,
     price,
     payer,
-    stored,
     progress,
     ...input
   }: StageInput<Request, Row>,
 ): Promise<{ answered: Iterable<Answered<Row>>; paidUsd: number }> {
-  const signal = Context.current().cancellationSignal;
-  const requests = madeOnce(input.requests);
-  const journal = await openJournal(store, payer, stored);
+  const journal = await openJournal(store, payer, input.stored);
   const { pace, leave } = await paceOf(connection, settings);
   let books: Books | null = null;
   let finished = false;
   try {
-    const found = findKnown(store, newShelf, requests, { stored, collected: input.collected, payer });
-    const [known] = await Promise.all([found, input.told]);
+    const known = await findKnown(store, newShelf, requests, { ...input, payer });
+    await input.told;
     const room = roomOf(recipe, input.budget);
-    const before = { answeredUsd: known.paidUsd, unansweredUsd: input.unansweredUsd };
-    const { ledger, unanswered, paidUsd, money } = (books = openBooks(store, input.folder, room, before));
-    progress.tell(money);
+    books = openBooks(store, input.folder, room, { ...input.before, answeredUsd: known.paidUsd });
+    const { ledger, unanswered, paidUsd } = books;
+    progress.tell(books.money);
     const { maxTokens, concurrency, maxRetries } = settings;
-    const { outageMinutes } = Reliability.parse(recipe.reliability);
+    const { cancellationSignal: signal } = Context.current();
     const line = { connection, window: createWindow(concurrency), pace, signal };
+    const { outageMinutes } = Reliability.parse(recipe.reliability);
     const stage: Stage<Request, Row> = {
       ...{ store, line, simulated, price, maxTokens, ledger, unanswered, journal, payer, outageMinutes, reading },
     };
     const answered = newShelf<number, Answered<Row>>();
     const rows = {
-      settled: (request: Request, index: number) => {
-        const response = known.responseTo(request, index);
+      settled: async (request: Request, index: number) => {
+        const response = await known.responseTo(request, index);
         return response ? reuse(stage, request, response) : (input.settle?.(request) ?? null);
       },
       keep: (index: number, row: Answered<Row>) => {
@@ -111,8 +110,9 @@ export async function askStage<Request extends ApiRequest, Row>(
         progress.advance();
       },
     };
-    await askAll(stage, requests, rows, { concurrency, maxRetries }).catch((error: unknown) => {
-      const nextUsd = costUsd({ input: known.mostInputTokens, output: maxTokens }, price);
+    await askAll(stage, requests, rows, { concurrency, maxRetries }).catch(async (error: unknown) => {
+      if (!(error instanceof Error && failureType(error) === 'BudgetExceeded')) throw error;
+      const nextUsd = costUsd({ input: await mostInputTokensOf(requests), output: maxTokens }, price);
       const restUsd = nextUsd * (requests.count - progress.done());
       throw atTheCap(error, { cost: input.costOf(paidUsd()), nextUsd, restUsd });
     });

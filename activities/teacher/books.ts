@@ -1,8 +1,9 @@
+import { randomUUID } from 'node:crypto';
 import { Context } from '@temporalio/activity';
 import { z } from 'zod';
 import type { BudgetNews, BudgetRoom } from '../../domain/budget.ts';
 import type { TrainerProgress } from '../contract.ts';
-import { failure, failureType } from '../failure.ts';
+import { failure } from '../failure.ts';
 import type { Store } from '../store/store.ts';
 import { createLedger } from './ledger.ts';
 import type { Ledger } from './ledger.ts';
@@ -23,14 +24,27 @@ export type Books = {
 const Unanswered = z.object({ usd: z.number().min(0) });
 const keyOf = (folder: string): string => `${folder}/unanswered.json`;
 
-/**
- * What calls of earlier tries that were never answered may have cost: as the try wrote it down, or, where it was killed, as
- * its last heartbeat said, with the calls that were in flight.
- */
-export async function unansweredBefore(store: Store, folder: string): Promise<number> {
-  const found = await store.getJson(keyOf(folder));
-  const heard = (Context.current().info.heartbeatDetails as TrainerProgress | undefined)?.unansweredUsd ?? 0;
-  return Math.max(heard, found === null ? 0 : Unanswered.parse(found.value).usd);
+/** What is known of earlier tries of a stage. */
+export type Before = {
+  /** There were none: the stage itself has paid for nothing yet. */
+  fresh: boolean;
+  /**
+   * What calls of earlier tries that were never answered may have cost: as the try wrote it down, or, where it was killed,
+   * as its last heartbeat said, with the calls that were in flight.
+   */
+  unansweredUsd: number;
+};
+
+/** Looks for earlier tries of a stage, and leaves a mark for later ones. @param folder of the stage alone */
+export async function lookBack(store: Store, folder: string): Promise<Before> {
+  const { info } = Context.current();
+  const [isFirst, found] = await Promise.all([
+    store.objects.putIfAbsent(`${folder}/begun.json`, JSON.stringify({ by: randomUUID() })),
+    store.getJson(keyOf(folder)),
+  ]);
+  const heard = (info.heartbeatDetails as TrainerProgress | undefined)?.unansweredUsd ?? 0;
+  const unansweredUsd = Math.max(heard, found === null ? 0 : Unanswered.parse(found.value).usd);
+  return { fresh: isFirst && info.attempt === 1 && unansweredUsd === 0, unansweredUsd };
 }
 
 /** @param before.answeredUsd what answers of this stage that are stored have cost */
@@ -58,8 +72,6 @@ export function openBooks(
   };
 }
 
-/** An end at the cap, with what the budget gate shows; every other error as it is. */
-export const atTheCap = (error: unknown, news: BudgetNews): unknown =>
-  failureType(error) === 'BudgetExceeded' && error instanceof Error
-    ? failure('BudgetExceeded', error.message, { details: [{ budget: news }] })
-    : error;
+/** The end at the cap, with what the budget gate shows. */
+export const atTheCap = ({ message }: Error, news: BudgetNews): Error =>
+  failure('BudgetExceeded', message, { details: [{ budget: news }] });

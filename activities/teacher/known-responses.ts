@@ -1,6 +1,8 @@
+import pLimit from 'p-limit';
 import { eachInParallel, forLater } from '../store/parallel.ts';
 import type { NewShelf } from '../store/shelf.ts';
 import type { Store } from '../store/store.ts';
+import type { Before } from './books.ts';
 import type { Collected } from './batches/collected.ts';
 import { numbered } from './requests.ts';
 import type { ApiRequest, Requests } from './requests.ts';
@@ -33,44 +35,67 @@ async function list(store: Store, requests: number): Promise<StoredDigests> {
   return new Set(keys.map((key) => key.slice(responseFolder.length, -'.json'.length)));
 }
 
-/** What a stage finds before it asks. */
+/** What needs not be asked. */
 export type Known = {
   /** The answer that needs not be paid; undefined = none. */
-  responseTo: (request: ApiRequest, index: number) => StoredResponse | undefined;
-  isAnswered: (request: ApiRequest, index: number) => boolean;
+  responseTo: (request: ApiRequest, index: number) => Promise<StoredResponse | undefined>;
   /** What the stage itself has paid so far. */
   paidUsd: number;
-  /** Of the longest request. */
-  mostInputTokens: number;
 };
 
+type Sources = {
+  stored: Promise<StoredDigests>;
+  /** What the stage's own batches brought: it is not looked up again. */
+  collected?: Collected | undefined;
+  /** Scope of the stage, as in {@link StoredResponse}. */
+  payer: string;
+};
+
+/** What is stored, and not collected; null = nothing. */
+const lookUp = async (store: Store, { stored, collected }: Sources, digest: string): Promise<StoredResponse | null> =>
+  collected?.responses.has(digest) || (await stored)?.has(digest) === false ? null : findResponse(store, digest);
+
 /**
- * Looks up what is answered already, all of it before the first call: what the stage has paid counts against the cap.
- *
- * @param collected what the stage's own batches brought: it is not looked up again
- * @param payer scope of the stage, as in {@link StoredResponse}
+ * What is answered already. What the stage has paid counts against the cap from its first call on, so a stage that was begun
+ * before looks up all of it first; a fresh one looks each request up when its turn comes.
  */
 export async function findKnown(
   store: Store,
   newShelf: NewShelf,
   requests: Requests<ApiRequest>,
-  { stored, collected, payer }: { stored: Promise<StoredDigests>; collected: Collected | undefined; payer: string },
+  { before, ...sources }: Sources & { before: Before },
 ): Promise<Known> {
+  if (!before.fresh) return findAllKnown(store, newShelf, requests, sources);
+  const limit = pLimit(lookUps);
+  const { collected } = sources;
+  return {
+    responseTo: async ({ digest }) =>
+      collected?.responses.get(digest) ?? (await limit(lookUp, store, sources, digest)) ?? undefined,
+    paidUsd: collected?.paidUsd ?? 0,
+  };
+}
+
+/** The same, all of it. */
+export type AllKnown = Known & { isAnswered: (request: ApiRequest, index: number) => boolean };
+
+export async function findAllKnown(
+  store: Store,
+  newShelf: NewShelf,
+  requests: Requests<ApiRequest>,
+  sources: Sources,
+): Promise<AllKnown> {
+  const { collected, payer } = sources;
   const found = newShelf<number, StoredResponse>();
   let paidUsd = collected?.paidUsd ?? 0;
-  let mostInputTokens = 0;
   await eachInParallel(numbered(requests), lookUps, async ({ request, index }) => {
-    mostInputTokens = Math.max(mostInputTokens, request.mostInputTokens);
-    if (collected?.responses.has(request.digest) || (await stored)?.has(request.digest) === false) return;
-    const response = await findResponse(store, request.digest);
+    const response = await lookUp(store, sources, request.digest);
     if (response === null) return;
     if (response.paidBy === payer) paidUsd += response.costUsd;
     found.put(index, response);
   });
   return {
-    responseTo: ({ digest }, index) => collected?.responses.get(digest) ?? found.get(index),
+    responseTo: ({ digest }, index) => Promise.resolve(collected?.responses.get(digest) ?? found.get(index)),
     isAnswered: ({ digest }, index) => collected?.responses.has(digest) === true || found.has(index),
     paidUsd,
-    mostInputTokens,
   };
 }

@@ -3,20 +3,22 @@ import type { Surroundings } from '../../config/environment.ts';
 import { priceOf } from '../../domain/prices.ts';
 import { draftText } from '../../domain/parse-draft.ts';
 import type { TokenPrice } from '../../domain/prices.ts';
-import type { ArtefactRef, Draft, Question } from '../../domain/records.ts';
+import type { Draft, Question } from '../../domain/records.ts';
 import type { AskInput } from '../contract.ts';
 import { failure } from '../failure.ts';
 import { folderOf, payerOf } from '../scope.ts';
-import type { NewShelf } from '../store/shelf.ts';
+import { forLater } from '../store/parallel.ts';
+import type { NewShelf, Shelf } from '../store/shelf.ts';
 import type { Store } from '../store/store.ts';
-import { unansweredBefore } from './books.ts';
+import { lookBack } from './books.ts';
+import type { Before } from './books.ts';
 import { connectTeacher } from './connect.ts';
 import type { TeacherConnection } from './connect.ts';
 import { greetServer } from './greet-server.ts';
 import { listStored } from './known-responses.ts';
 import type { StoredDigests } from './known-responses.ts';
 import type { PaceOf } from './paces.ts';
-import { madeOnce, teacherRequests } from './requests.ts';
+import { teacherRequests } from './requests.ts';
 import type { Requests, TeacherRequest } from './requests.ts';
 
 /** Needs nothing but the artefacts and the teacher's address and key. */
@@ -36,15 +38,14 @@ export type OpenStage = {
   payer: string;
   /** In the bucket; of the stage alone. */
   folder: string;
-  /** As {@link unansweredBefore} says. */
-  unansweredUsd: number;
+  before: Before;
 };
 
 /**
- * Checks key and server, reads the drafts, and says what is to be asked.
+ * Checks key and server, and says what is to be asked.
  *
- * @throws TeacherRejected, CredentialsRefused, InvalidRecipe: permanent; TeacherUnavailable: retryable. Walking through the
- *   requests throws InvalidData where a question has no draft
+ * @throws TeacherRejected, CredentialsRefused, InvalidRecipe, InvalidData: permanent; TeacherUnavailable: retryable. Walking
+ *   through the requests throws InvalidData where a question has no draft
  */
 export async function openStage(
   { store, openai }: TeacherDeps,
@@ -53,27 +54,54 @@ export async function openStage(
 ): Promise<OpenStage> {
   const { scope, recipe, attempts } = input;
   const { teacher } = recipe;
+  if (input.drafts.rows < input.questions.rows) {
+    const { drafts, questions } = input;
+    throw failure('InvalidData', `${drafts.uri} has ${drafts.rows} drafts for ${questions.rows} questions`);
+  }
   const connection = connectTeacher(openai, teacher);
   const folder = folderOf(scope);
   const count = input.questions.rows * attempts;
-  const questions = madeOnce({ count, each: () => store.readRows<Question>(input.questions) });
+  const fetched = forLater(Promise.all([store.fetch(input.questions), store.fetch(input.drafts)]));
+  const questions = async function* () {
+    await fetched;
+    yield* store.readRows<Question>(input.questions);
+  };
   const stored = listStored(store, count);
-  const [{ simulated, told }, drafts, unansweredUsd] = await Promise.all([
-    greetServer(connection, questions.each()),
-    readDrafts(store, newShelf, input.drafts),
-    unansweredBefore(store, folder),
+  const [{ simulated, told }, before] = await Promise.all([
+    greetServer(connection, questions()),
+    lookBack(store, folder),
   ]);
   const server = { simulated, official: connection.official };
-  const each = () => teacherRequests(recipe, questions.each(), (id) => drafts.get(id), attempts, server);
+  const each = async function* () {
+    const drafts = readBeside(store.readRows<Draft>(input.drafts), newShelf());
+    try {
+      yield* teacherRequests(recipe, questions(), drafts.textOf, attempts, server);
+    } finally {
+      await drafts.close();
+    }
+  };
   const price = priceOf(teacher.model, simulated ? 'free' : teacherPrice(teacher));
   if (price === null) throw failure('InvalidRecipe', `teacher.price: no price is known for ${teacher.model}`);
   const requests = { count, each };
-  return { connection, simulated, told, requests, stored, price, payer: payerOf(scope), folder, unansweredUsd };
+  return { connection, simulated, told, requests, stored, price, payer: payerOf(scope), folder, before };
 }
 
-/** Texts by id of their question. */
-async function readDrafts(store: Store, newShelf: NewShelf, drafts: ArtefactRef) {
-  const texts = newShelf<string, string>();
-  for await (const draft of store.readRows<Draft>(drafts)) texts.put(draft.id, draftText(draft));
-  return texts;
+/**
+ * Drafts that are read as their questions come. Usually both have one order; a draft that comes before its question waits on
+ * the shelf.
+ */
+function readBeside(drafts: AsyncGenerator<Draft>, early: Shelf<string, string>) {
+  return {
+    /** Undefined = the question has no draft. Each can be taken once. */
+    textOf: async (id: string): Promise<string | undefined> => {
+      if (early.has(id)) return early.get(id);
+      for (let next = await drafts.next(); !next.done; next = await drafts.next()) {
+        const text = draftText(next.value);
+        if (next.value.id === id) return text;
+        early.put(next.value.id, text);
+      }
+      return undefined;
+    },
+    close: () => drafts.return(undefined),
+  };
 }

@@ -7,7 +7,6 @@ import type { TeacherWording } from '../../domain/teacher-wordings.ts';
 import { fillTemplate } from '../../domain/templates.ts';
 import type { Recipe } from '../../config/recipe.ts';
 import { sha256 } from '../store/files.ts';
-import { allOf } from '../store/parallel.ts';
 import { simulatedMetadata } from './simulated.ts';
 
 /** One request to a paid model, whoever asks what. */
@@ -27,21 +26,6 @@ export type TeacherRequest = ApiRequest & Pick<TeacherResponse, 'template'> & { 
 /** All requests of a stage (or its questions), made when they are walked through. */
 export type Requests<Request> = { count: number; each: () => Iterable<Request> | AsyncIterable<Request> };
 
-/** Requests that memory holds, some 3 KB each; of more it holds those in hand only, and they are made anew each time. */
-const fewRequests = 5000;
-
-/** Makes the requests of a small stage once, however often they are walked through. */
-export function madeOnce<Request>({ count, each }: Requests<Request>): Requests<Request> {
-  if (count > fewRequests) return { count, each };
-  let made: Promise<Request[]> | null = null;
-  return {
-    count,
-    async *each() {
-      yield* await (made ??= allOf(each()));
-    },
-  };
-}
-
 /** Requests with their place in the order of the stage. */
 export async function* numbered<Request>({
   each,
@@ -51,6 +35,13 @@ export async function* numbered<Request>({
     yield { request, index };
     index += 1;
   }
+}
+
+/** Of the longest request. */
+export async function mostInputTokensOf({ each }: Requests<ApiRequest>): Promise<number> {
+  let most = 0;
+  for await (const { mostInputTokens } of each()) most = Math.max(most, mostInputTokens);
+  return most;
 }
 
 /** Tokens of the chat format around a message; four are usual. */
@@ -116,13 +107,13 @@ function promptOf({ name, system, user }: TeacherWording, values: { question: st
 export async function* teacherRequests(
   recipe: Recipe,
   questions: Iterable<Question> | AsyncIterable<Question>,
-  draftOf: (id: string) => string | undefined,
+  draftOf: (id: string) => Promise<string | undefined>,
   attempts: number,
   server: { simulated: boolean; official: boolean },
 ): AsyncGenerator<TeacherRequest> {
   const [firstWording, ...otherWordings] = teacherWordings(recipe.templates);
   for await (const question of questions) {
-    const draft = draftOf(question.id);
+    const draft = await draftOf(question.id);
     if (draft === undefined)
       throw failure('InvalidData', `question ${question.id} has no draft to show to the teacher`);
     const worded = (wording: TeacherWording) => promptOf(wording, { question: question.question, draft });

@@ -65,8 +65,14 @@ async function serveRest(
   route: string,
   request: IncomingMessage,
   response: ServerResponse,
-  { known, counters }: Teaching,
+  { known, counters, settings }: Teaching,
 ): Promise<boolean> {
+  const modelOf = (model: string) => ({
+    id: servedName(model),
+    object: 'model',
+    created: 0,
+    owned_by: settings.generic ? 'ratchet-simulated-generic' : 'ratchet-simulated',
+  });
   if (route === 'GET /v1/models') {
     send(response, 200, { object: 'list', data: ['simulated-teacher', 'simulated-judge'].map(modelOf) });
   } else if (route.startsWith('GET /v1/models/')) {
@@ -82,10 +88,3 @@ async function serveRest(
   } else return false;
   return true;
 }
-
-const modelOf = (model: string) => ({
-  id: servedName(model),
-  object: 'model',
-  created: 0,
-  owned_by: 'ratchet-simulated',
-});

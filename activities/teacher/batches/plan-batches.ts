@@ -7,8 +7,8 @@ import { failure } from '../../failure.ts';
 import { withShelves } from '../../store/shelf.ts';
 import type { NewShelf } from '../../store/shelf.ts';
 import { atTheCap } from '../books.ts';
-import { findKnown } from '../known-responses.ts';
-import type { Known } from '../known-responses.ts';
+import { findAllKnown } from '../known-responses.ts';
+import type { AllKnown } from '../known-responses.ts';
 import { createLedger } from '../ledger.ts';
 import { openStage } from '../open-stage.ts';
 import type { TeacherDeps } from '../open-stage.ts';
@@ -43,33 +43,38 @@ async function plan(deps: TeacherDeps, newShelf: NewShelf, input: AskInput & { r
   const { store } = deps;
   const { recipe, round } = input;
   const { teacher } = recipe;
-  const { requests, stored, payer, unansweredUsd, folder, ...opened } = await openStage(deps, newShelf, input);
+  const { requests, stored, payer, before, folder, ...opened } = await openStage(deps, newShelf, input);
   const collected = await readCollected(store, newShelf, input.batches ?? []);
-  const known = await findKnown(store, newShelf, requests, { stored, collected, payer });
+  const known = await findAllKnown(store, newShelf, requests, { stored, collected, payer });
   await opened.told;
   const missing = await missingOf(requests, known, collected);
   const price = batchPriceOf(opened.price);
   const { capUsd, spentUsd } = roomOf(recipe, input.budget);
-  const paidUsd = known.paidUsd + unansweredUsd;
+  const paidUsd = known.paidUsd + before.unansweredUsd;
   const ledger = createLedger(capUsd, spentUsd + paidUsd);
   const { maxRequestsPerFile, maxFileMegabytes } = teacher.batch;
-  const linesOfFile = lineReader(requests);
+  const walk = numbered(requests);
   const files: BatchFile[] = [];
   let deferred = 0;
-  for (const lines of intoFiles(missing, { requests: maxRequestsPerFile, bytes: maxFileMegabytes * 1e6 })) {
-    const worstUsd = worstOf(lines, teacher.maxTokens, price);
-    if (!ledger.fits(worstUsd)) {
-      if (files.length === 0) {
-        const error = tooDear(capUsd, ledger.spentUsd, lines.length, worstUsd);
-        const restUsd = worstOf(missing, teacher.maxTokens, price);
-        throw atTheCap(error, { cost: { teacherUsd: paidUsd }, nextUsd: worstUsd, restUsd });
+  try {
+    for (const lines of intoFiles(missing, { requests: maxRequestsPerFile, bytes: maxFileMegabytes * 1e6 })) {
+      const worstUsd = worstOf(lines, teacher.maxTokens, price);
+      if (!ledger.fits(worstUsd)) {
+        if (files.length === 0) {
+          const error = tooDear(capUsd, ledger.spentUsd, lines.length, worstUsd);
+          const restUsd = worstOf(missing, teacher.maxTokens, price);
+          throw atTheCap(error, { cost: { teacherUsd: paidUsd }, nextUsd: worstUsd, restUsd });
+        }
+        deferred += lines.length;
+        continue;
       }
-      deferred += lines.length;
-      continue;
+      await ledger.reserve(worstUsd);
+      const name = `${round}-${files.length + 1}`;
+      files.push({ name, input: await store.putRows(`${folder}/batches/${name}.jsonl`, linesOf(lines, walk)), price });
     }
-    await ledger.reserve(worstUsd);
-    const name = `${round}-${files.length + 1}`;
-    files.push({ name, input: await store.putRows(`${folder}/batches/${name}.jsonl`, linesOfFile(lines)), price });
+  } finally {
+    // Its last requests may not be among the missing: what it reads from would stay open.
+    await walk.return(undefined);
   }
   return { files, deferred };
 }
@@ -77,7 +82,11 @@ async function plan(deps: TeacherDeps, newShelf: NewShelf, input: AskInput & { r
 /** A request that is to be sent: its place in the stage, and its size. The request itself is made again when it is written. */
 type Missing = { index: number; bytes: number; mostInputTokens: number };
 
-async function missingOf(requests: Requests<TeacherRequest>, known: Known, { faultOf }: Collected): Promise<Missing[]> {
+async function missingOf(
+  requests: Requests<TeacherRequest>,
+  known: AllKnown,
+  { faultOf }: Collected,
+): Promise<Missing[]> {
   const missing: Missing[] = [];
   for await (const { request, index } of numbered(requests)) {
     if (known.isAnswered(request, index) || faultOf(request.digest)?.again === false) continue;
@@ -87,17 +96,17 @@ async function missingOf(requests: Requests<TeacherRequest>, known: Known, { fau
   return missing;
 }
 
-/** Goes through the requests once, over all files. */
-function lineReader(requests: Requests<TeacherRequest>) {
-  const walk = numbered(requests);
-  return async function* (lines: readonly Missing[]): AsyncGenerator<InputLine> {
-    for (const { index } of lines) {
-      let next = await walk.next();
-      while (!next.done && next.value.index < index) next = await walk.next();
-      if (next.done) throw new Error(`Request ${index} is gone.`);
-      yield inputLine(next.value.request);
-    }
-  };
+/** @param walk goes through the requests once, over all files */
+async function* linesOf(
+  lines: readonly Missing[],
+  walk: ReturnType<typeof numbered<TeacherRequest>>,
+): AsyncGenerator<InputLine> {
+  for (const { index } of lines) {
+    let next = await walk.next();
+    while (!next.done && next.value.index < index) next = await walk.next();
+    if (next.done) throw new Error(`Request ${index} is gone.`);
+    yield inputLine(next.value.request);
+  }
 }
 
 /** The most that these can cost. */

@@ -2,7 +2,6 @@ import type { ServerResponse } from 'node:http';
 import { CancelledFailure } from '@temporalio/common';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import type { Store } from '../../../activities/store/store.ts';
-import { madeOnce } from '../../../activities/teacher/requests.ts';
 import type { TeacherResponse } from '../../../domain/records.ts';
 import { startTestS3 } from '../../setup/s3.ts';
 import type { TestS3 } from '../../setup/s3.ts';
@@ -52,6 +51,19 @@ describe('a teacher stage', () => {
     expect((await store.rows<TeacherResponse>(other.responses)).every((row) => row.reused && row.costUsd === 0)).toBe(
       true,
     );
+  });
+
+  it('a new run looks up what others paid, and pays for the rest', async () => {
+    const server = await paid();
+    const teacher = { ...nano, maxTokens: 133 };
+    await ask(store, server, await askInput(store, { teacher }, { run: 'some', questions: someQuestions(40) }));
+    const all = await askInput(store, { teacher }, { run: 'all', questions: someQuestions(100) });
+    const asked = await ask(store, server, all);
+    expect(asked).toMatchObject({ calls: 60, reused: 40 });
+    expect(asked.costUsd).toBeCloseTo(60 * callUsd, 10);
+    expect(server.seen.chats).toBe(100);
+    // Asked again, it finds what it has paid itself.
+    expect(await ask(store, server, all)).toEqual(asked);
   });
 
   it('a further attempt pays for what is new; changed parameters or prompts are other requests', async () => {
@@ -127,17 +139,16 @@ describe('before the first call', () => {
     expect(server.seen.chats).toBe(0);
   });
 
-  it('requests of a small stage are made once, those of a large one each time that they are walked through', async () => {
-    const madeOf = async (count: number): Promise<number> => {
-      let made = 0;
-      const requests = madeOnce({ count, each: () => Array.from({ length: count }, () => (made += 1)) });
-      const walked: number[] = [];
-      for await (const request of requests.each()) walked.push(request);
-      for await (const request of requests.each()) walked.push(request);
-      expect(walked).toHaveLength(2 * count);
-      return made;
-    };
-    expect([await madeOf(0), await madeOf(20), await madeOf(20_000)]).toEqual([0, 20, 40_000]);
+  it('a stage with fewer drafts than questions ends', async () => {
+    const server = await paid();
+    const input = await askInput(store, { teacher: nano }, { run: 'few-drafts' });
+    const { drafts } = await askInput(store, {}, { run: 'fewer', questions: someQuestions(19) });
+    const asking = ask(store, server, { ...input, drafts });
+    await expect(asking).rejects.toMatchObject({
+      type: 'InvalidData',
+      message: expect.stringContaining('19') as string,
+    });
+    expect(server.seen.chats).toBe(0);
   });
 });
 

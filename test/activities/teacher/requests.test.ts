@@ -41,7 +41,7 @@ it.each([
   const teacherVariants = [{ name: 'usual' }, { name: 'terse', user: '{question} – {draft}' }];
   const recipe = Recipe.parse({ name: 'test', description: 'test', templates: { teacherVariants } });
   const found: string[] = [];
-  const requests = teacherRequests(recipe, questions(), () => 'Yes, as drafted.', 2, server);
+  const requests = teacherRequests(recipe, questions(), () => Promise.resolve('Yes, as drafted.'), 2, server);
   for await (const request of requests) found.push(told(request));
   expect(found).toEqual(expected);
 });
