@@ -97,6 +97,7 @@ export async function startAndFollow(
         ]);
       const ask = context.terminal.interactive && !options.json;
       return follow(context, programmes, name, {
+        started: true,
         json: options.json ?? false,
         ask,
         wait: false,

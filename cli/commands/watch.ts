@@ -32,6 +32,7 @@ Examples:
       exit(
         await withProgrammes(context, (programmes) =>
           follow(context, programmes, run, {
+            started: false,
             json: options.json ?? false,
             ask,
             wait,

@@ -115,6 +115,9 @@ async function decideBy(run: WorkflowHandle, decision: DecisionInput): Promise<D
   }
 }
 
+/** gRPC: CANCELLED (the connection went while it waited), UNAVAILABLE. */
+const silent: ReadonlySet<number> = new Set([1, 14]);
+
 /** Errors of the client as problems with a fix. */
 function explain(error: unknown, run: string): unknown {
   if (error instanceof WorkflowNotFoundError)
@@ -127,14 +130,11 @@ function explain(error: unknown, run: string): unknown {
       `Run ${run}: no answer within ${String(answerMs / 1000)} s.`,
       noWorker,
     );
-  const cause = error instanceof Error && error.cause !== undefined ? error.cause : error;
-  if (isGrpcServiceError(cause) || isGrpcServiceError(error)) {
-    const text = (isGrpcServiceError(cause) ? cause : (error as Error)).message;
-    return commandProblem(
-      exitCodes.unreachable,
-      `Temporal refused: ${text}`,
-      /poller|worker/iu.test(text) ? noWorker : 'Check the server and the namespace.',
-    );
-  }
-  return error;
+  const refusal = [error instanceof Error ? error.cause : null, error].find(isGrpcServiceError);
+  if (refusal === undefined) return error;
+  return commandProblem(
+    exitCodes.unreachable,
+    `Temporal ${silent.has(refusal.code) ? 'did not answer' : 'refused'}: ${refusal.message}`,
+    /poller|worker/iu.test(refusal.message) ? noWorker : 'Check the server and the namespace.',
+  );
 }

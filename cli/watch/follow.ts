@@ -16,6 +16,8 @@ import { createScreen } from './screen.ts';
 
 /** How to follow a run. */
 export type Follow = {
+  /** It has just been started: a first look that fails is not for want of a run or a server. */
+  started: boolean;
   json: boolean;
   /** Ask on the terminal when a gate waits. */
   ask: boolean;
@@ -55,7 +57,7 @@ export async function follow(context: Context, programmes: Programmes, run: stri
       }
     } catch (error) {
       const problem = asProblem(error);
-      if (before === null || problem.exitCode !== exitCodes.unreachable) throw error;
+      if ((before === null && !how.started) || problem.exitCode !== exitCodes.unreachable) throw error;
       shown.pause();
       if (!silent) terminal.err(`${problem.message} The run is waited for.\n`);
       silent = true;
