@@ -3,7 +3,9 @@
 // `--worker` leaves out what only the embedded stack and the demo need.
 import { abandonEverything } from './setup/command.mjs';
 import { provideGoTools } from './setup/go-tools.mjs';
+import { waitForTurn } from './setup/lock.mjs';
 import { installNodePackages } from './setup/node-packages.mjs';
+import { lockFile } from './setup/places.mjs';
 import { Problem } from './setup/problem.mjs';
 import { runSteps } from './setup/progress.mjs';
 import { installPythonEnvironment } from './setup/python.mjs';
@@ -24,6 +26,9 @@ const isWorkerOnly = process.argv.includes('--worker');
 
 const startMs = Date.now();
 console.log('Set-up');
+await waitForTurn(lockFile, (holder) => {
+  console.log(`  waiting for the set-up of this checkout by process ${holder} (if that is none, remove ${lockFile})`);
+});
 const failures = await runSteps([
   { name: 'Node packages', run: installNodePackages },
   { name: 'Python environment', run: installPythonEnvironment },

@@ -12,6 +12,9 @@ export const toolCache = join(process.env['XDG_CACHE_HOME'] || join(homedir(), '
 /** @param {string} name */
 export const logFile = (name) => join(root, '.ratchet', 'logs', `setup-${name}.log`);
 
+/** Held by the set-up that is at work in this checkout. */
+export const lockFile = join(root, '.ratchet', 'setup.lock');
+
 /** Where set-up writes down which tools the embedded stack is to use: `{ temporal: PATH, versitygw: PATH }`. */
 export const toolsFile = join(root, '.ratchet', 'tools.json');
 

@@ -3,6 +3,7 @@ import { existsSync, mkdtempSync, readFileSync, readdirSync, rmSync } from 'node
 import { once } from 'node:events';
 import { tmpdir } from 'node:os';
 import { join, resolve } from 'node:path';
+import { createInterface } from 'node:readline';
 import { pathToFileURL } from 'node:url';
 import { afterEach, expect, test } from 'vitest';
 
@@ -83,6 +84,33 @@ test('a build that was stopped half-way leaves nothing that could be taken for w
   expect(readdirSync(join(cache, 'key'))).toHaveLength(1);
   runModule(`const { partialOf } = await import(${part('command.mjs')}); partialOf(${JSON.stringify(target)});`);
   expect(readdirSync(join(cache, 'key'))).toEqual([]);
+});
+
+test('a second set-up of a checkout waits for the first, even for one that is killed', async () => {
+  const lock = join(folder(), 'state', 'setup.lock');
+  const script = `const { waitForTurn } = await import(${part('lock.mjs')});
+    await waitForTurn(${JSON.stringify(lock)}, (holder) => console.log('waiting for ' + holder));
+    console.log('its turn');
+    process.stdin.resume();
+    process.stdin.once('end', () => process.exit());`;
+  const begin = () => {
+    const child = spawn(process.execPath, ['--input-type=module', '-e', script]);
+    return { child, lines: createInterface(child.stdout)[Symbol.asyncIterator]() };
+  };
+  const said = async ({ lines }: ReturnType<typeof begin>) => (await lines.next()).value as string;
+  const first = begin();
+  expect(await said(first)).toBe('its turn');
+  const second = begin();
+  expect(await said(second)).toBe(`waiting for ${first.child.pid}`);
+  first.child.kill('SIGKILL');
+  expect(await said(second)).toBe('its turn');
+  const third = begin();
+  expect(await said(third)).toBe(`waiting for ${second.child.pid}`);
+  second.child.stdin.end();
+  expect(await said(third)).toBe('its turn');
+  third.child.stdin.end();
+  await once(third.child, 'exit');
+  expect(readdirSync(join(lock, '..'))).toEqual([]);
 });
 
 test('the launcher passes arguments, exit code and signals through, and says when set-up is missing', () => {
