@@ -6,6 +6,7 @@ import { addDecide, addGates } from './commands/gates.ts';
 import { addLineage } from './commands/lineage.ts';
 import { addRecipes, addValidate } from './commands/recipes.ts';
 import { addReport } from './commands/report.ts';
+import { addResume } from './commands/resume.ts';
 import { addRun } from './commands/run.ts';
 import { addDoctor, addDown, addUp } from './commands/stack.ts';
 import { addStatus } from './commands/status.ts';
@@ -24,6 +25,7 @@ const commands = [
   addGates,
   addDecide,
   addCancel,
+  addResume,
   addReport,
   addSweep,
   addLineage,

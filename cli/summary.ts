@@ -49,6 +49,7 @@ export function summary(state: ProgrammeState, paint: Paint): string[] {
     `Cost     ${usd(teacherUsd)} for ${count(teacherCalls)} teacher calls${simulated ? paint.unsure(' (the teacher was simulated)') : ''}${judgeCalls === 0 ? '' : `, ${usd(judgeUsd)} for ${count(judgeCalls)} verdicts`}${capWords(state)}`,
     ...teacherLines(state),
     ...(ledger.lost === 0 ? [] : [`Losses   ${lossWords(ledger)}`]),
+    ...(state.stage === 'failed' ? [`Go on    ratchet resume ${state.run}, once the cause is mended`] : []),
     `Report   ${state.report === null ? 'none yet' : state.report.path}`,
   ];
 }

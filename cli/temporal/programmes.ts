@@ -13,6 +13,7 @@ import { searchAttributes } from '../../workflows/messages.ts';
 import type { GatesView } from '../../workflows/messages.ts';
 import { exitCodes } from '../exit-codes.ts';
 import { badInput, commandProblem } from '../problem.ts';
+import { resumeFailed } from './resume.ts';
 import { takeSnapshot } from './snapshot.ts';
 import type { Snapshot } from './snapshot.ts';
 
@@ -31,6 +32,8 @@ export type RunLine = {
 export type Programmes = {
   start: (run: string, input: RunStart) => Promise<void>;
   startAblation: (run: string, input: AblationStart) => Promise<void>;
+  /** @throws CommandProblem when the run has not failed */
+  resume: (run: string) => Promise<void>;
   status: (run: string) => Promise<ProgrammeState>;
   gates: (run: string) => Promise<GatesView>;
   snapshot: (run: string) => Promise<Snapshot>;
@@ -56,6 +59,7 @@ export function createProgrammes(client: Client, close: () => Promise<void>): Pr
     close,
     start: (run, input) => startWorkflow(client, 'selfImprovement', run, input),
     startAblation: (run, input) => startWorkflow(client, 'ablation', run, input),
+    resume: (run) => asking(run, () => resumeFailed(client, run)),
     status: (run) => asking(run, (of) => of.query<ProgrammeState>('status')),
     gates: (run) => asking(run, (of) => of.query<GatesView>('gates')),
     snapshot: (run) => asking(run, () => takeSnapshot(client, run)),

@@ -35,6 +35,7 @@ export async function ratchet(line: string[], fakes: Fakes = {}): Promise<Ran> {
   const programmes: Programmes = {
     start: record('start'),
     startAblation: record('startAblation'),
+    resume: record('resume'),
     status: refuse('status'),
     gates: refuse('gates'),
     snapshot: refuse('snapshot'),

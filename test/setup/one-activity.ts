@@ -1,3 +1,4 @@
+import { executeChild } from '@temporalio/workflow';
 import type { ApiActivities, AskInput, GpuActivities } from '../../activities/contract.ts';
 import { roomOf } from '../../domain/budget.ts';
 import { phasePurse } from '../../workflows/purse.ts';
@@ -20,6 +21,10 @@ const openPurse = ({ recipe, budget }: Pick<AskInput, 'recipe' | 'budget'>): Pur
 
 /** Workflow of one teacher stage. */
 export const oneAsk = (input: AskInput) => askTeacher(input, openPurse(input));
+
+/** The same as a phase does it: in a child. */
+export const askInChild = (input: AskInput) =>
+  executeChild(oneAsk, { workflowId: `${input.scope.run}/child`, args: [input] });
 
 /** Workflow of one stage of the judge. */
 export const oneJudgement = (input: Parameters<ApiActivities['judgePairs']>[0]) =>
