@@ -112,13 +112,14 @@ export function teacherFailure(
   connection: Pick<TeacherConnection, 'host' | 'section' | 'keyName'>,
 ): ApplicationFailure {
   const { host } = connection;
+  const words = fault.message.replace(/\.$/, '');
   if (fault.kind === 'rejected') {
-    const message = `${host} refused (${fault.reason}): ${fault.message}. Fix: ${rejectionWords(fault.reason, connection)}`;
+    const message = `${host} refused (${fault.reason}): ${words}. Fix: ${rejectionWords(fault.reason, connection)}`;
     return failure('TeacherRejected', message, { details: [{ reason: fault.reason }] });
   }
   return failure(
     fault.kind === 'transient' ? 'TeacherUnavailable' : 'TeacherRejected',
-    `${host} did not answer (${fault.reason}): ${fault.message}. What was answered is kept; the rest is asked again`,
+    `${host} did not answer (${fault.reason}): ${words}. What was answered is kept; the rest is asked again`,
   );
 }
 
