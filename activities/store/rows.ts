@@ -10,7 +10,7 @@ import { storageFailure, uriOf } from './storage-failure.ts';
 
 const JSONL = 'application/x-ndjson';
 /** Rows are written in chunks of about this size: a write per row would cost ten times the time. */
-const CHUNK_CHARS = 64 * 1024;
+const CHUNK_CHARS = 1024 * 1024;
 
 /** JSON Lines artefacts. Memory does not grow with the number of rows, except in `rows`. */
 export function createRows(cache: Cache, objects: Objects, fetch: (ref: ArtefactRef) => Promise<string>) {

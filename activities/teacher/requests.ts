@@ -1,3 +1,4 @@
+import { setImmediate } from 'node:timers/promises';
 import type OpenAI from 'openai';
 import { canonicalJson } from '../../domain/canonical.ts';
 import { failure } from '../failure.ts';
@@ -26,6 +27,9 @@ export type TeacherRequest = ApiRequest & Pick<TeacherResponse, 'template'> & { 
 /** All requests of a stage (or its questions), made when they are walked through. */
 export type Requests<Request> = { count: number; each: () => Iterable<Request> | AsyncIterable<Request> };
 
+/** So many requests are made in one go; then what was made is sent, and the rest of the process has its turn. */
+const madeAtOnce = 128;
+
 /** Requests with their place in the order of the stage. */
 export async function* numbered<Request>({
   each,
@@ -34,6 +38,7 @@ export async function* numbered<Request>({
   for await (const request of each()) {
     yield { request, index };
     index += 1;
+    if (index % madeAtOnce === 0) await setImmediate();
   }
 }
 

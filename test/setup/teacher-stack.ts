@@ -5,6 +5,7 @@ import { DefaultLogger, NativeConnection, Runtime, Worker } from '@temporalio/wo
 import type { AskInput, Asked } from '../../activities/contract.ts';
 import { createS3Client } from '../../activities/store/client.ts';
 import { createStore } from '../../activities/store/store.ts';
+import { responseFolder } from '../../activities/teacher/response-store.ts';
 import { readEnvironment } from '../../config/environment.ts';
 import type { Question, TeacherResponse } from '../../domain/records.ts';
 import { startStack } from '../../infra/embedded/index.ts';
@@ -28,6 +29,8 @@ export type TeacherStack = {
   prepareJudge(...input: Tail<Parameters<typeof judgeInput>>): Promise<JudgeInput>;
   runJudge(input: JudgeInput): Promise<Judged>;
   rows(asked: Asked): Promise<TeacherResponse[]>;
+  /** Empties the store of answers, which all runs share. */
+  forgetAnswers(): Promise<void>;
   /** Process id of the api worker. */
   workerPid(): number;
   stop(): Promise<void>;
@@ -76,6 +79,9 @@ export async function startTeacherStack(
       return client.workflow.execute('oneJudgement', options) as Promise<Judged>;
     },
     rows: (asked) => store.rows<TeacherResponse>(asked.responses),
+    forgetAnswers: async () => {
+      await store.objects.remove(await store.objects.list(responseFolder));
+    },
     workerPid: () => liveRecord(home, 'api')?.pid ?? 0,
     async stop() {
       worker.shutdown();
