@@ -1,4 +1,4 @@
-import { linkSync, mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { dirname } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
 import { isAlive } from './command.mjs';
@@ -11,29 +11,33 @@ import { isAlive } from './command.mjs';
  */
 export async function waitForTurn(file, say) {
   mkdirSync(dirname(file), { recursive: true });
-  const own = `${file}-${process.pid}`;
-  writeFileSync(own, String(process.pid));
-  process.on('exit', () => rmSync(own, { force: true }));
-  for (let said = false; ; said = true) {
-    try {
-      // A name for a file that is whole already: nobody ever reads an empty lock.
-      linkSync(own, file);
-      rmSync(own);
-      process.on('exit', () => rmSync(file, { force: true }));
-      return;
-    } catch (error) {
-      if (/** @type {NodeJS.ErrnoException} */ (error).code !== 'EEXIST') throw error;
-    }
+  let said = false;
+  while (!taken(file)) {
     const holder = holderOf(file);
-    if (holder !== null && !isAlive(holder)) rmSync(file, { force: true });
-    else if (holder !== null) {
-      if (!said) say(holder);
-      await delay(200);
+    if (holder === null) continue;
+    if (!isAlive(holder)) {
+      rmSync(file, { force: true });
+      continue;
     }
+    if (!said) say(holder);
+    said = true;
+    await delay(200);
+  }
+  process.on('exit', () => rmSync(file, { force: true }));
+}
+
+/** @param {string} file @returns {boolean} false when somebody has it */
+function taken(file) {
+  try {
+    writeFileSync(file, String(process.pid), { flag: 'wx' });
+    return true;
+  } catch (error) {
+    if (/** @type {NodeJS.ErrnoException} */ (error).code === 'EEXIST') return false;
+    throw error;
   }
 }
 
-/** @param {string} file @returns {number | null} null when it has just been given back */
+/** @param {string} file @returns {number | null} null when it has just been given back; 0 while its holder is writing it */
 function holderOf(file) {
   try {
     return Number(readFileSync(file, 'utf8'));
