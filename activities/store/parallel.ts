@@ -56,13 +56,6 @@ export function forLater<Result>(work: Promise<Result>): Promise<Result> {
   return work;
 }
 
-/** All items of a stream at once, for what is known to be small. */
-export async function allOf<Item>(items: Iterable<Item> | AsyncIterable<Item>): Promise<Item[]> {
-  const all: Item[] = [];
-  for await (const item of items) all.push(item);
-  return all;
-}
-
 /** The items, so many at a time; the last ones may be fewer, or none. */
 export async function* inChunks<Item>(
   items: Iterable<Item> | AsyncIterable<Item>,

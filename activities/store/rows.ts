@@ -5,7 +5,6 @@ import type { ArtefactRef } from '../../domain/records.ts';
 import type { Cache } from './cache.ts';
 import { linesOf } from './lines.ts';
 import type { Objects } from './objects.ts';
-import { allOf } from './parallel.ts';
 import { storageFailure, uriOf } from './storage-failure.ts';
 
 const JSONL = 'application/x-ndjson';
@@ -24,7 +23,11 @@ export function createRows(cache: Cache, objects: Objects, fetch: (ref: Artefact
     readRows,
 
     /** All rows at once, for what is known to be small. */
-    rows: <Row>(ref: ArtefactRef): Promise<Row[]> => allOf(readRows<Row>(ref)),
+    rows: async <Row>(ref: ArtefactRef): Promise<Row[]> => {
+      const all: Row[] = [];
+      for await (const row of readRows<Row>(ref)) all.push(row);
+      return all;
+    },
 
     /** Writes rows as JSON Lines, spooled through the cache. What `rows` itself throws comes out as it is. */
     putRows: async (key: string, rows: Iterable<unknown> | AsyncIterable<unknown>): Promise<ArtefactRef> => {

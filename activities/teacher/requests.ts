@@ -24,7 +24,7 @@ export type ApiRequest = {
 /** One question put to the teacher for the n-th time; `template` is that of several wordings which it has. */
 export type TeacherRequest = ApiRequest & Pick<TeacherResponse, 'template'> & { question: Question; attempt: number };
 
-/** All requests of a stage (or its questions), made when they are walked through. */
+/** All requests of a stage, made when they are walked through. */
 export type Requests<Request> = { count: number; each: () => Iterable<Request> | AsyncIterable<Request> };
 
 /** So many requests are made in one go; then what was made is sent, and the rest of the process has its turn. */
@@ -111,7 +111,7 @@ function promptOf({ name, system, user }: TeacherWording, values: { question: st
  */
 export async function* teacherRequests(
   recipe: Recipe,
-  questions: Iterable<Question> | AsyncIterable<Question>,
+  questions: AsyncIterable<Question>,
   draftOf: (id: string) => Promise<string | undefined>,
   attempts: number,
   server: { simulated: boolean; official: boolean },

@@ -24,7 +24,7 @@ export type TeacherSettings = {
   tokensPerMinute: number | null;
   /** How long a body takes that the fault `slow` meets. */
   slowMs: number;
-  /** Answer what it has no facts about with a text of no meaning, instead of refusing. */
+  /** Answer what it has no facts about with a text of no meaning, instead of refusing: its clients take it for any server. */
   generic: boolean;
   faults: Partial<Record<FaultKind, number>>;
   /** From the creation of a batch to its end. */

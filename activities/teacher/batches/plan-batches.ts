@@ -70,7 +70,11 @@ async function plan(deps: TeacherDeps, newShelf: NewShelf, input: AskInput & { r
       }
       await ledger.reserve(worstUsd);
       const name = `${round}-${files.length + 1}`;
-      files.push({ name, input: await store.putRows(`${folder}/batches/${name}.jsonl`, linesOf(lines, walk)), price });
+      files.push({
+        name,
+        input: await store.putRows(`${folder}/batches/${name}.jsonl`, linesOfFile(lines, walk)),
+        price,
+      });
     }
   } finally {
     // Its last requests may not be among the missing: what it reads from would stay open.
@@ -97,7 +101,7 @@ async function missingOf(
 }
 
 /** @param walk goes through the requests once, over all files */
-async function* linesOf(
+async function* linesOfFile(
   lines: readonly Missing[],
   walk: ReturnType<typeof numbered<TeacherRequest>>,
 ): AsyncGenerator<InputLine> {
