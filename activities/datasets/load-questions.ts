@@ -1,9 +1,9 @@
 import { readFile } from 'node:fs/promises';
-import { createInterface } from 'node:readline';
 import type { Readable } from 'node:stream';
 import type { Question } from '../../domain/records.ts';
 import { normaliseRows } from '../../domain/strategyqa.ts';
 import { failure, failureType } from '../failure.ts';
+import { linesOf } from '../store/lines.ts';
 import { withSource } from './locate-source.ts';
 import type { DataDeps } from './locate-source.ts';
 
@@ -51,8 +51,7 @@ function parseArray(text: string): unknown[] {
 
 async function parseLines(stream: Readable): Promise<unknown[]> {
   const rows: unknown[] = [];
-  for await (const line of createInterface({ input: stream, crlfDelay: Infinity })) {
-    const text = line.replace(/^\uFEFF/, '');
+  for await (const text of linesOf(stream)) {
     if (text.trim() === '') continue;
     try {
       rows.push(JSON.parse(text));

@@ -1,12 +1,12 @@
 import { createReadStream } from 'node:fs';
 import { mkdir, rm } from 'node:fs/promises';
 import { join } from 'node:path';
-import { createInterface } from 'node:readline';
 import type { Recipe } from '../../config/recipe.ts';
 import type { AttributeJob, GenerateJob } from '../../config/trainer-job.ts';
 import type { BudgetRoom } from '../../domain/budget.ts';
 import type { Scope } from '../contract.ts';
 import { writeWhole } from '../store/files.ts';
+import { linesOf } from '../store/lines.ts';
 import { scopeFolder } from '../training/gpu-deps.ts';
 import type { GpuDeps } from '../training/gpu-deps.ts';
 import { failureOfJob } from '../training/job-failure.ts';
@@ -83,7 +83,6 @@ export async function runRowsJob<Row>(
 
 async function readRows<Row>(path: string, parse: (line: string) => Row): Promise<Row[]> {
   const rows: Row[] = [];
-  for await (const line of createInterface({ input: createReadStream(path), crlfDelay: Infinity }))
-    if (line !== '') rows.push(parse(line));
+  for await (const line of linesOf(createReadStream(path))) if (line.trim() !== '') rows.push(parse(line));
   return rows;
 }

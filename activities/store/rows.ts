@@ -16,7 +16,7 @@ export function createRows(cache: Cache, objects: Objects, fetch: (ref: Artefact
   /** Rows one at a time. They are cast, not checked: their digest was. */
   async function* readRows<Row>(ref: ArtefactRef): AsyncGenerator<Row> {
     const chunks = createReadStream(await fetch(ref), 'utf8') as AsyncIterable<string>;
-    for await (const line of linesOf(chunks)) if (line !== '') yield JSON.parse(line) as Row;
+    for await (const line of linesOf(chunks)) if (line.trim() !== '') yield JSON.parse(line) as Row;
   }
 
   return {

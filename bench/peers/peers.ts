@@ -4,8 +4,8 @@ import { once } from 'node:events';
 import { existsSync, mkdirSync } from 'node:fs';
 import { homedir } from 'node:os';
 import { join } from 'node:path';
-import { createInterface } from 'node:readline';
 import { setTimeout as sleep } from 'node:timers/promises';
+import { linesOf } from '../../activities/store/lines.ts';
 import { freePorts } from '../../test/setup/free-ports.ts';
 import { secondsOf } from './contestant.ts';
 import type { Contestant, Place } from './contestant.ts';
@@ -54,7 +54,7 @@ function startPython(bin: string, script: string, { bucket, env }: Place): Pick<
     env: { ...process.env, ...env, BENCH_BUCKET: bucket },
     stdio: ['pipe', 'pipe', 'inherit'],
   });
-  const answers = createInterface({ input: child.stdout })[Symbol.asyncIterator]();
+  const answers = linesOf(child.stdout);
   return {
     move: async (way, directory, prefix, wholeFiles) => {
       child.stdin.write(`${JSON.stringify({ way, directory, prefix, wholeFiles })}\n`);

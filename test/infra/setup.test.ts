@@ -3,9 +3,9 @@ import { existsSync, mkdtempSync, readFileSync, readdirSync, rmSync } from 'node
 import { once } from 'node:events';
 import { tmpdir } from 'node:os';
 import { join, resolve } from 'node:path';
-import { createInterface } from 'node:readline';
 import { pathToFileURL } from 'node:url';
 import { afterEach, expect, test } from 'vitest';
+import { linesOf } from '../../activities/store/lines.ts';
 
 const root = resolve(import.meta.dirname, '../..');
 const part = (name: string) => JSON.stringify(pathToFileURL(join(root, 'infra/setup', name)).href);
@@ -95,7 +95,7 @@ test('a second set-up of a checkout waits for the first, even for one that is ki
     process.stdin.once('end', () => process.exit());`;
   const begin = () => {
     const child = spawn(process.execPath, ['--input-type=module', '-e', script]);
-    return { child, lines: createInterface(child.stdout)[Symbol.asyncIterator]() };
+    return { child, lines: linesOf(child.stdout) };
   };
   const said = async ({ lines }: ReturnType<typeof begin>) => (await lines.next()).value as string;
   const first = begin();

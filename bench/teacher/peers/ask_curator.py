@@ -27,7 +27,7 @@ class Teacher(curator.LLM):
         return {"id": row["id"], "text": response}
 
 
-prompts = [json.loads(line) for line in Path(os.environ["PROMPTS"]).read_text().splitlines()]
+prompts = [json.loads(line) for line in open(os.environ["PROMPTS"], encoding="utf-8")]
 limits = {
     "base_url": os.environ["OPENAI_BASE_URL"],
     "max_concurrent_requests": int(os.environ["CONCURRENCY"]),

@@ -11,7 +11,7 @@ from distilabel.steps import LoadDataFromDicts
 from distilabel.steps.tasks import TextGeneration
 
 if __name__ == "__main__":
-    prompts = [json.loads(line) for line in Path(os.environ["PROMPTS"]).read_text().splitlines()]
+    prompts = [json.loads(line) for line in open(os.environ["PROMPTS"], encoding="utf-8")]
     data = [{"id": prompt["id"], "instruction": prompt["prompt"]} for prompt in prompts]
     size = int(os.environ["CONCURRENCY"])
     with Pipeline(name="teacher", cache_dir=os.environ["STATE"]) as pipeline:
