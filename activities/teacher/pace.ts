@@ -1,6 +1,6 @@
 import { setTimeout as delay } from 'node:timers/promises';
 import pLimit from 'p-limit';
-import { cappedBucket, fill, minuteMs, waitMs } from './bucket.ts';
+import { cappedBucket, fill, minuteMs, takeShares } from './bucket.ts';
 import type { Bucket, Share } from './bucket.ts';
 import { createToldLimits } from './told-limits.ts';
 
@@ -53,33 +53,30 @@ export function createPace({ now, sleep }: Clock = clock): Pace {
     pausedUntilMs = Math.max(pausedUntilMs, now() + ms);
   };
 
-  const sharesOf = (tokens: number): Share[] => [
+  const sharesOf = (tokens: number, nowMs: number): Share[] => [
     ...(caps.requests ? [[caps.requests, 1] satisfies Share] : []),
     ...(caps.tokens ? [[caps.tokens, tokens] satisfies Share] : []),
     ...told.shares(tokens),
-    ...own.shares(now()),
+    ...own.shares(nowMs),
   ];
 
-  const untilFree = (tokens: number): number => {
-    const nowMs = now();
-    return sharesOf(tokens).reduce((longest, [bucket, amount]) => {
-      fill(bucket, nowMs);
-      return Math.max(longest, waitMs(bucket, amount));
-    }, pausedUntilMs - nowMs);
-  };
+  /** @returns how long to wait; 0 = its turn has come */
+  const take = (tokens: number, nowMs: number): number =>
+    pausedUntilMs > nowMs ? pausedUntilMs - nowMs : takeShares(sharesOf(tokens, nowMs), nowMs);
 
   return {
     send: (tokens, signal) =>
       turn(async () => {
         signal.throwIfAborted();
-        for (let ms = untilFree(tokens); ms > 0; ms = untilFree(tokens)) {
+        let nowMs = now();
+        for (let ms = take(tokens, nowMs); ms > 0; ms = take(tokens, nowMs)) {
           await sleep(Math.max(1, Math.min(ms, longestSleepMs)), signal);
+          nowMs = now();
         }
-        for (const [bucket, amount] of sharesOf(tokens)) bucket.level -= amount;
         order += 1;
         tokensSoFar += tokens;
-        own.count(1, now());
-        return { order, atMs: now(), tokens, tokensSoFar };
+        own.count(1, nowMs);
+        return { order, atMs: nowMs, tokens, tokensSoFar };
       }),
     heard(sent, headers) {
       told.hear(sent, headers, { order, tokens: tokensSoFar }, now());
@@ -88,18 +85,20 @@ export function createPace({ now, sleep }: Clock = clock): Pace {
       if (caps.tokens) caps.tokens.level += sent.tokens - tokens;
     },
     limited(sent, retryAfterMs) {
-      own.count(-1, now());
+      const nowMs = now();
+      own.count(-1, nowMs);
       if (retryAfterMs !== null) pause(retryAfterMs);
       const state = told.state(sent.order);
       // Where the limits are told, a refusal now and then is chance; many mean that others draw on them as well.
       const toleratedShare = state === 'told-before' ? 0.02 : 0;
-      if (state !== 'told-since') own.lower({ sentOrder: sent.order, order, nowMs: now(), toleratedShare });
+      if (state !== 'told-since') own.lower({ sentOrder: sent.order, order, nowMs, toleratedShare });
     },
     pause,
     cap({ requestsPerMinute, tokensPerMinute }) {
+      const nowMs = now();
       caps = {
-        requests: cappedBucket(requestsPerMinute, caps.requests, now()),
-        tokens: cappedBucket(tokensPerMinute, caps.tokens, now()),
+        requests: cappedBucket(requestsPerMinute, caps.requests, nowMs),
+        tokens: cappedBucket(tokensPerMinute, caps.tokens, nowMs),
       };
     },
   };

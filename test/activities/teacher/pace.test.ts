@@ -1,5 +1,7 @@
 import { describe, expect, it } from 'vitest';
+import { fill } from '../../../activities/teacher/bucket.ts';
 import { createPace } from '../../../activities/teacher/pace.ts';
+import type { Pace, Sent } from '../../../activities/teacher/pace.ts';
 import { durationMs, retryAfterMs, toldLimit } from '../../../activities/teacher/rate-headers.ts';
 import { createWindow } from '../../../activities/teacher/window.ts';
 
@@ -47,21 +49,76 @@ describe('the window', () => {
 });
 
 describe('the pace', () => {
-  /** A pace whose clock goes on by what it waits for. */
+  /** Time goes on between two readings of a clock, as it does on a busy machine. */
+  const readingMs = 0.001;
+
+  /** A pace whose clock goes on by what it waits for, and a little with each reading. A loop that does not end fails. */
   const onOwnClock = () => {
     let ms = 0;
+    let sleeps = 0;
     const sleep = (waitMs: number): Promise<void> => {
+      if ((sleeps += 1) > 10_000) throw new Error('it waits without end');
       ms += waitMs;
       return Promise.resolve();
     };
-    const pace = createPace({ now: () => ms, sleep });
+    const pace = createPace({ now: () => (ms += readingMs), sleep });
     /** How many requests go out, one after the other, within so long. */
     const sentWithin = async (forMs: number, tokens = 1): Promise<number> => {
       const until = ms + forMs;
       for (let sent = 0; ; sent += 1) if ((await pace.send(tokens, never)).atMs > until) return sent;
     };
-    return { pace, sentWithin };
+    const idle = (forMs: number): void => {
+      ms += forMs;
+    };
+    return { pace, sentWithin, sleeps: () => sleeps, idle };
   };
+
+  it.each([
+    {
+      name: 'after a 429',
+      slow: (pace: Pace, sent: Sent) => {
+        pace.limited(sent, 1000);
+      },
+    },
+    {
+      name: 'under a cap',
+      slow: (pace: Pace) => {
+        pace.cap({ requestsPerMinute: 90, tokensPerMinute: 900 });
+      },
+    },
+    {
+      name: 'told by headers',
+      slow: (pace: Pace, sent: Sent) => {
+        pace.heard(sent, new Headers({ 'x-ratelimit-limit-requests': '60', 'x-ratelimit-remaining-requests': '0' }));
+      },
+    },
+  ])('goes on below ten requests a second, $name: a wait or two for each', async ({ slow }) => {
+    const { pace, sleeps } = onOwnClock();
+    const first = await pace.send(1, never);
+    for (let sent = 1; sent < 6; sent += 1) await pace.send(1, never);
+    slow(pace, first);
+    const before = sleeps();
+    for (let sent = 0; sent < 50; sent += 1) await pace.send(1, never);
+    expect(sleeps() - before).toBeLessThan(50 * 6);
+  });
+
+  it('time that runs back costs nothing', () => {
+    const bucket = { perMs: 0.001, most: 1, level: 0, atMs: 0 };
+    for (const atMs of [1000, 900, 1000, 500, 1000]) fill(bucket, atMs);
+    expect(bucket).toMatchObject({ level: 1, atMs: 1000 });
+  });
+
+  it('a cap that is renewed while nobody asks does not begin again', async () => {
+    const { pace, idle } = onOwnClock();
+    const cap = { requestsPerMinute: 10, tokensPerMinute: null };
+    pace.cap(cap);
+    const first = await pace.send(1, never);
+    for (let renewals = 0; renewals < 12; renewals += 1) {
+      idle(5000);
+      pace.cap(cap);
+    }
+    expect((await pace.send(1, never)).atMs - first.atMs).toBeLessThan(60_001);
+  });
 
   it('holds a cap of requests from the first minute on, and uses it', async () => {
     const { pace, sentWithin } = onOwnClock();
