@@ -1,3 +1,5 @@
+import { settle, statementsOf } from './answer-statements.ts';
+import { leadingAnswer, standingAnswers } from './answer-words.ts';
 import type { Answer } from './records.ts';
 
 /**
@@ -8,104 +10,82 @@ import type { Answer } from './records.ts';
 /** `strict` = the text has exactly the asked form; an answer may be readable (not null) without it. */
 export type ParsedAnswer = { answer: Answer | null; strict: boolean };
 
-const word = /[a-z']+/g;
-/** What may stand between `the answer is` and the answer itself. */
-const filler = new Set([
-  'a',
-  'an',
-  'the',
-  'is',
-  'clearly',
-  'definitely',
-  'most',
-  'likely',
-  'probably',
-  'therefore',
-  'thus',
-  'simply',
-  'still',
-  'indeed',
-  'final',
-  'answer',
-  'strong',
-  'resounding',
-]);
+/** Leads over from an answer to its opposite. */
+const takenBack = /(?<![\p{L}])(?:actually|wait|correction|sorry|on second thoughts?|i mean|rather)(?![\p{L}])/iu;
+/** `not yes`, `whether yes`: the answers of a sentence with one of these are not told apart. */
+const unclearWords =
+  /(?<![\p{L}])(?:not|cannot|never|neither|either|whether|if|unless|nor|[\p{L}]+n['’]t|sa(?:id|ys?)|claim(?:s|ed)?)(?![\p{L}])/iu;
+/** How much of an answer that is given at once is read, in characters. */
+const directReach = 2_000;
 
-const asAnswer = (text: string | undefined): Answer | null => (text === 'yes' || text === 'no' ? text : null);
+/** What one sentence comes to that begins with no answer: `I think yes`. */
+function answerWithin(sentence: string): Answer | null {
+  const { labels, unclear } = standingAnswers(sentence);
+  const [first] = labels;
+  if (first === undefined || unclear || sentence.trimEnd().endsWith('?')) return null;
+  if (unclearWords.test(sentence.slice(0, first.start))) return null;
+  return labels.every(({ answer }) => answer === first.answer) ? first.answer : null;
+}
 
-/** `yes/no` and `yes or no` leave the choice open: an echoed template is not an answer. */
-const leavesOpen = (rest: string): boolean =>
-  /^\W{0,8}(?:or\W{1,4})?(?:yes|no)\b/.test(rest) && /^\W{0,8}[/|]|^\W{1,8}or\b/.test(rest);
+/** What is said after a leading answer leaves it as it is. */
+function staysSo(answer: Answer, rest: string): boolean {
+  const [next] = standingAnswers(rest).labels;
+  if (next === undefined || next.answer === answer) return true;
+  const between = rest.slice(0, next.start);
+  return /[\p{L}\p{N}]/u.test(between) && !takenBack.test(between.slice(-40));
+}
 
-/** The first `yes` or `no` as a word of its own. */
-function firstAnswer(lower: string): Answer | null {
-  const match = /\b(yes|no)\b/.exec(lower);
-  if (match === null) return null;
-  const rest = lower.slice(match.index + match[0].length, match.index + match[0].length + 40);
-  return leavesOpen(rest) ? null : asAnswer(match[1]);
+function directAnswer(text: string): Answer | null {
+  const start = text.trimStart().slice(0, directReach);
+  const line = start.split(/\r?\n/, 1)[0] ?? '';
+  const leading = leadingAnswer(line);
+  if (leading !== null) return staysSo(leading.answer, start.slice(leading.end)) ? leading.answer : null;
+  const stated = settle(statementsOf(start.split(/\r?\n/), false));
+  if (stated !== undefined) return stated;
+  return answerWithin(/^[^.!?]*[.!?]?/.exec(line)?.[0] ?? '');
 }
 
 /**
- * Answer to Phase A's prompt, where it is the first thing written: `yes`, ` No.`, `**Yes**, because …`.
+ * Answer to Phase A's prompt, where it is the first thing written: `yes`, ` No.`, `**Yes**, because …`; else one that the
+ * text states, else the only one of its first sentence.
  * Strict: nothing but the word, in any case, with at most a full stop.
  */
 export function parseDirectAnswer(text: string): ParsedAnswer {
-  const answer = firstAnswer(text.toLowerCase());
+  const answer = directAnswer(text);
   return { answer, strict: answer !== null && /^\s{0,8}(?:yes|no)\.?\s{0,8}$/i.test(text.length > 32 ? '' : text) };
-}
-
-/** The answer that directly follows a phrase: only markdown and a few filler words may stand between. */
-export function answerAfter(rest: string): Answer | null {
-  const window = rest.slice(0, 160).toLowerCase();
-  for (const match of window.matchAll(word)) {
-    const answer = asAnswer(match[0]);
-    if (answer !== null) return leavesOpen(window.slice(match.index + match[0].length)) ? null : answer;
-    if (!filler.has(match[0])) return null;
-  }
-  return null;
-}
-
-const phrases = ['answer is', 'answer:', 'answer**:', 'assessment:', 'assessment**:', 'answer -', 'answer would be'];
-
-/** The answer a line states, after the last phrase that announces one; null where it states none. */
-function statedAnswer(line: string): Answer | null {
-  const lower = line.toLowerCase();
-  const last = Math.max(
-    ...phrases.map((phrase) => lower.lastIndexOf(phrase) + (lower.includes(phrase) ? phrase.length : 0)),
-  );
-  return last < 0 ? null : answerAfter(line.slice(last));
-}
-
-/** A line that is nothing but the answer: `**YES**`, `- no.` */
-function bareAnswer(line: string): Answer | null {
-  if (line.length > 64) return null;
-  const words = line.toLowerCase().match(word) ?? [];
-  return words.length === 1 ? asAnswer(words[0]) : null;
 }
 
 const finalHeading = /^[\s#*_>\d.]{0,16}final (?:assessment|answer)[\s*_:#]{0,16}$/i;
 const strictLine = /^Based on this analysis, the answer is: \*\*(YES|NO)\*\*$/;
+const labelWord = /(?<![\p{L}\p{N}])(?:yes|no)(?![\p{L}\p{N}])/iu;
 
-function lastOf(lines: readonly string[], read: (line: string) => Answer | null): Answer | null {
-  for (let i = lines.length - 1; i >= 0; i--) {
-    const answer = read(lines[i] ?? '');
-    if (answer !== null) return answer;
+function reasonedAnswer(lines: readonly string[]): Answer | null {
+  const headings = lines.flatMap((line, index) => (line.length < 80 && finalHeading.test(line) ? [index] : []));
+  for (let i = headings.length - 1; i >= 0; i--) {
+    const section = lines.slice((headings[i] ?? 0) + 1, headings[i + 1]);
+    if (section.every((line) => line.trim() === '')) continue;
+    const answer = settle(statementsOf(section, true));
+    if (answer !== undefined) return answer;
+    // It says something of yes or no that is no answer, so an answer from before it does not count either.
+    if (section.some((line) => labelWord.test(line))) return null;
+    const forms = statementsOf(lines.slice(0, headings[i]), false).filter(({ form }) => form);
+    return settle(forms) ?? null;
   }
-  return null;
+  return settle(statementsOf(lines, false)) ?? null;
 }
 
 /**
- * Answer of a text that reasons first: the last line that states one under the last `Final Assessment` heading, else
- * the last line of the text that says `the answer is …`, else null. A yes or no within the reasoning never counts.
+ * Answer of a text that reasons first: what it states under its last `Final Assessment` heading, else what it states
+ * anywhere. The asked form (`the answer is: **YES**`) wins over other words, before or after it. A yes or no within the
+ * reasoning never counts, nor does an answer that is another's, quoted, denied, asked or left open. Null where there is
+ * none, and where answers contradict each other without a word such as `actually` or `therefore` between them.
  * Strict: the last line is `Based on this analysis, the answer is: **YES**` (or NO) word for word.
  */
 export function parseReasoningAnswer(text: string): ParsedAnswer {
   const lines = text.split(/\r?\n/);
-  const heading = lines.findLastIndex((line) => line.length < 80 && finalHeading.test(line));
-  const final = heading < 0 ? [] : lines.slice(heading + 1);
-  const answer = lastOf(final, (line) => statedAnswer(line) ?? bareAnswer(line)) ?? lastOf(lines, statedAnswer);
+  const answer = reasonedAnswer(lines);
   const lastLine = lines.findLast((line) => line.trim() !== '')?.trim() ?? '';
-  return { answer, strict: strictLine.test(lastLine) };
+  return { answer, strict: answer !== null && strictLine.test(lastLine) };
 }
 
 const opposites: Readonly<Record<string, string>> = {

@@ -1,4 +1,4 @@
-import { answerAfter } from './parse-answer.ts';
+import { leadingAnswer } from './answer-words.ts';
 import type { Answer, DataReport, Draft, Generated, Question } from './records.ts';
 
 /** `questions`: what the student asks, one line, null when it asks nothing. */
@@ -9,24 +9,38 @@ const questionsLabel = /^[\s*_#>-]{0,8}questions?[*_]{0,3} {0,4}[:=-][*_]{0,3}\s
 const strictAnswer = /^Answer: (?:Yes|No) - \S/;
 const strictQuestions = /^Questions: \S/;
 
+/** The answer behind the label of a line. */
+const labelled = (line: string): Answer | null => {
+  const at = line.search(answerLabel);
+  // Behind the label only: the draft of `Student's answer: …` is the same draft.
+  return at < 0 ? null : (leadingAnswer(line.slice(at + 'answer'.length))?.answer ?? null);
+};
+
+/** The asked form first, then the first line with a label, then a draft that begins with yes or no. */
+function draftAnswer(lines: readonly string[]): Answer | null {
+  const inForm = lines.find((line) => strictAnswer.test(line) && labelled(line) !== null);
+  const first = inForm ?? lines.find((line) => answerLabel.test(line));
+  return first === undefined ? (leadingAnswer(lines[0] ?? '')?.answer ?? null) : labelled(first);
+}
+
 /**
  * Reads `Answer: <Yes/No> - <why>` and `Questions: …? …?`, leniently: case, bold, quotes, text before. The first answer
- * counts, since what a student writes after its draft is no longer the draft. A draft without the label that begins with
- * yes or no counts too. Strict: exactly these two lines, the second ending with a question mark.
+ * counts, since what a student writes after its draft is no longer the draft; one in the asked form counts before others.
+ * A draft without the label that begins with yes or no counts too. Strict: exactly these two lines, the second ending with
+ * a question mark.
  */
 export function parseDraft(text: string): ParsedDraft {
   const lines = text.trim().split(/\r?\n/);
-  const labelled = lines.find((line) => answerLabel.test(line));
-  const stated =
-    labelled === undefined ? (lines[0] ?? '') : labelled.slice(labelled.search(answerLabel) + 'answer'.length);
   const asked = lines.find((line) => line.length < 10_000 && questionsLabel.test(line));
   const questions = asked?.replace(questionsLabel, '').trim() ?? '';
+  const answer = draftAnswer(lines);
   const strict =
+    answer !== null &&
     lines.length === 2 &&
     strictAnswer.test(lines[0] ?? '') &&
     strictQuestions.test(lines[1] ?? '') &&
     (lines[1] ?? '').endsWith('?');
-  return { answer: answerAfter(stated), questions: questions === '' ? null : questions, strict };
+  return { answer, questions: questions === '' ? null : questions, strict };
 }
 
 /** What the model generated, with what could be read from it. */
