@@ -14,6 +14,29 @@ export default tseslint.config(
       'max-lines-per-function': ['error', { max: 60, skipBlankLines: true, skipComments: true }],
     },
   },
+  // readline takes a U+2028, which JSON leaves as it is in strings, for the end of a line, and does not hear of a stream
+  // that is destroyed. Data is read by linesOf (activities/store/lines.ts); a prompt at a terminal is no data.
+  {
+    ignores: ['cli/process-context.ts'],
+    rules: {
+      'no-restricted-imports': [
+        'error',
+        {
+          paths: ['readline', 'node:readline', 'readline/promises', 'node:readline/promises'].map((name) => ({
+            name,
+            message: 'Read data by linesOf (activities/store/lines.ts): readline splits at U+2028.',
+          })),
+        },
+      ],
+      'no-restricted-syntax': [
+        'error',
+        {
+          selector: "CallExpression[callee.property.name='readLines']",
+          message: 'FileHandle.readLines is readline: read data by linesOf (activities/store/lines.ts).',
+        },
+      ],
+    },
+  },
   // A test's body is a list of cases, and a describe block is not a function in the sense of the rule.
   {
     files: ['test/**'],

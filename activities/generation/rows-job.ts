@@ -10,7 +10,7 @@ import { linesOf } from '../store/lines.ts';
 import { scopeFolder } from '../training/gpu-deps.ts';
 import type { GpuDeps } from '../training/gpu-deps.ts';
 import { failureOfJob } from '../training/job-failure.ts';
-import { runJob } from '../training/run-job.ts';
+import { runOnServer } from '../training/run-job.ts';
 import { failureOfStop, supervise } from '../training/supervision.ts';
 import { openMeter } from './rows-meter.ts';
 
@@ -53,11 +53,12 @@ export async function runRowsJob<Row>(
     await writeWhole(input.file, input.lines);
     const jobFile = join(folder, 'job.json');
     await writeWhole(jobFile, JSON.stringify(job, null, 2));
-    const socket = await deps.trainer.socket();
+    // Its start is no GPU time.
+    await deps.trainer.socket();
     const early = supervision.reason();
     if (early !== null) throw failureOfStop(early, null);
     return await meter.during(async () => {
-      const outcome = await runJob(socket, jobFile, {
+      const outcome = await runOnServer(deps.trainer, jobFile, {
         onEvent: (event) => {
           meter.seen(event);
           if (event.event === 'generated') {

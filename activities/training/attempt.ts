@@ -15,7 +15,7 @@ import type { GpuMeter } from './gpu-meter.ts';
 import { endWithin, trackPace } from './grace.ts';
 import type { Pace } from './grace.ts';
 import { adapterIn, attemptFolder, checkpointsIn, findResumable, outputsIn } from './resume.ts';
-import { runJob } from './run-job.ts';
+import { runOnServer } from './run-job.ts';
 import type { JobOutcome } from './run-job.ts';
 import type { Supervision } from './supervision.ts';
 
@@ -78,10 +78,9 @@ export async function runAttempt(deps: GpuDeps, options: AttemptOptions): Promis
   const ending = endWithin(deps.graceMs, supervision, pace);
   const stopWatching = watchLease(options);
   try {
-    const socket = await deps.trainer.socket();
     const { stop, kill } = ending;
     const limits = { stop, kill, graceMs: deps.graceMs, stallMs: options.stallMs };
-    const outcome = await runJob(socket, jobFile, { onEvent: follow.onEvent, ...limits });
+    const outcome = await runOnServer(deps.trainer, jobFile, { onEvent: follow.onEvent, ...limits });
     await follow.settled();
     const ended = { outcome, metrics, queue, skippedSave: ending.skipped() };
     if (outcome.code !== 0) return { ...ended, finished: null };

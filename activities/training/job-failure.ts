@@ -25,13 +25,25 @@ const deviceGone = /uncorrectable ECC|GPU is lost|fallen off the bus|no CUDA-cap
  * counts against the bounded budget.
  */
 export function failureOfJob(outcome: JobOutcome, details: unknown[]): ApplicationFailure {
-  const { code, signal, error, endedBy } = outcome;
+  const { code, signal, error, endedBy, nonsense } = outcome;
   const said = error === null ? '' : `: ${error.message.replace(/\.$/, '')}`;
   const fix = error?.fix === undefined ? '' : `. ${error.fix}`;
-  if (endedBy === 'stalled') {
-    return failure('TrainerStalled', 'the trainer was alive but made no step for too long and was killed', { details });
+  const lost = code === null || signal !== null || code > 128;
+  // A job whose device is gone says so, and then often cannot end.
+  if ((endedBy === 'stalled' || lost) && namedBy(outcome) === 'GpuLost') {
+    return failure('GpuLost', `the trainer lost its device${said}`, { details });
   }
-  if (code === null || signal !== null || code > 128) {
+  if (nonsense !== undefined) {
+    return failure('TrainerFailed', `the trainer's fork server talks nonsense (${nonsense}); it was replaced`, {
+      details,
+    });
+  }
+  if (endedBy === 'stalled') {
+    const server = code === null ? '; its fork server did not report its end, and was replaced' : '';
+    const message = `the trainer was alive but made no step for too long and was killed${server}`;
+    return failure('TrainerStalled', message, { details });
+  }
+  if (lost) {
     const how = code === null ? 'the fork server went away' : `killed by signal ${signal ?? code - 128}`;
     const type = outcome.advanced ? 'GpuLost' : 'TrainerFailed';
     return failure(type, `the trainer was lost (${how})${said}`, { details });

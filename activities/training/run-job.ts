@@ -1,13 +1,16 @@
+import { once } from 'node:events';
 import { connect } from 'node:net';
 import type { Socket } from 'node:net';
-import { createInterface } from 'node:readline';
 import { TrainerEvent } from '../../config/trainer-job.ts';
-import { failure } from '../failure.ts';
+import { failure, failureType } from '../failure.ts';
+import { LineTooLong, linesOf } from '../store/lines.ts';
+import type { TrainerServer } from './trainer-server.ts';
 
 type EventOf<Kind extends TrainerEvent['event']> = Extract<TrainerEvent, { event: Kind }>;
 
-/** How a job ended. `code` is null when the fork server went away under it. */
+/** How a job ended. */
 export type JobOutcome = {
+  /** Null when the fork server did not tell the end: it went away, hangs, or says what no server says. */
   code: number | null;
   /** Signal number that killed it, if one did. */
   signal: number | null;
@@ -17,6 +20,8 @@ export type JobOutcome = {
   endedBy: 'asked' | 'killed' | 'stalled' | null;
   /** True once a step or a generation was seen. */
   advanced: boolean;
+  /** What the fork server said that none says. */
+  nonsense?: string;
   seconds: number;
 };
 
@@ -33,12 +38,35 @@ export type JobOptions = {
 
 /** After a KILL the server reports the end within moments; longer, and the server itself hangs. */
 const KILL_REPORT_MS = 5_000;
+/** A server whose queue is full lets nobody in. */
+const CONNECT_MS = 10_000;
+/** No event is nearly as long. */
+const MOST_EVENT_CHARS = 4 * 1024 * 1024;
 
 const advances: ReadonlySet<string> = new Set(['step', 'generated', 'eval', 'checkpoint', 'result']);
 
 /**
- * Runs one job on the fork server and follows its events to the end. Closing our end of the connection (by dying, for
- * one) kills the job.
+ * Runs one job on the worker's fork server. One that does not tell how the job ended is killed and forgotten, so that the
+ * next job starts another: what hangs once hangs again.
+ *
+ * @throws as {@link runJob}, {@link TrainerServer}
+ */
+export async function runOnServer(trainer: TrainerServer, jobFile: string, options: JobOptions): Promise<JobOutcome> {
+  const socket = await trainer.socket();
+  try {
+    const outcome = await runJob(socket, jobFile, options);
+    if (outcome.code === null) await trainer.discard(socket);
+    return outcome;
+  } catch (error) {
+    if (failureType(error) === 'TrainerFailed') await trainer.discard(socket);
+    throw error;
+  }
+}
+
+/**
+ * Runs one job on a fork server and follows its events to the end. Closing our end of the connection (by dying, for
+ * one) kills the job. Returns within `stallMs`, or `graceMs` after a request to stop, and a few seconds, whatever the server
+ * does: says nothing, says half a line or nonsense without end, or goes away.
  *
  * @param socketPath of the fork server
  * @param jobFile absolute path
@@ -48,20 +76,13 @@ export async function runJob(socketPath: string, jobFile: string, options: JobOp
   const startedAt = Date.now();
   const socket = await connectTo(socketPath);
   const outcome: JobOutcome = {
-    code: null,
-    signal: null,
-    result: null,
-    error: null,
-    endedBy: null,
-    advanced: false,
-    seconds: 0,
+    ...{ code: null, signal: null, result: null, error: null },
+    ...{ endedBy: null, advanced: false, seconds: 0 },
   };
   const control = controlJob(socket, options, outcome);
   socket.write(`${JSON.stringify({ job: jobFile })}\n`);
   try {
-    for await (const line of createInterface({ input: socket, crlfDelay: Infinity })) {
-      const event = parseEvent(line);
-      if (event === null) continue;
+    for await (const event of eventsOf(socket, outcome)) {
       if (event.event === 'exit') {
         outcome.code = event.code;
         outcome.signal = event.signal ?? null;
@@ -75,9 +96,6 @@ export async function runJob(socketPath: string, jobFile: string, options: JobOp
       if (event.event === 'error') outcome.error = event;
       options.onEvent(event);
     }
-  } catch (error) {
-    // A connection that breaks is a server that died; its end is told by `code: null`.
-    if (!isBroken(error)) throw error;
   } finally {
     control.end();
     socket.destroy();
@@ -86,10 +104,17 @@ export async function runJob(socketPath: string, jobFile: string, options: JobOp
   return outcome;
 }
 
-const isBroken = (error: unknown): boolean =>
-  error instanceof Error &&
-  'code' in error &&
-  ['ECONNRESET', 'EPIPE', 'ERR_STREAM_PREMATURE_CLOSE'].includes(String(error.code));
+/** The events until the connection ends, however it ends: that it did without an `exit` is told by `code: null`. */
+async function* eventsOf(socket: Socket, outcome: JobOutcome): AsyncGenerator<TrainerEvent> {
+  try {
+    for await (const line of linesOf(socket, MOST_EVENT_CHARS)) {
+      const event = parseEvent(line);
+      if (event !== null) yield event;
+    }
+  } catch (error) {
+    if (error instanceof LineTooLong) outcome.nonsense = error.message;
+  }
+}
 
 /** Null for lines of a newer trainer, which say nothing to us. */
 function parseEvent(line: string): TrainerEvent | null {
@@ -102,16 +127,20 @@ function parseEvent(line: string): TrainerEvent | null {
 
 async function connectTo(path: string): Promise<Socket> {
   const socket = connect(path);
-  await new Promise<void>((resolve, reject) => {
-    socket.once('connect', resolve);
-    socket.once('error', (cause) => {
-      reject(
-        failure('TrainerFailed', `the trainer's fork server cannot be reached at ${path}: ${cause.message}`, { cause }),
-      );
-    });
-  });
-  // Later errors come out of the reading loop.
-  socket.on('error', () => undefined);
+  const late = setTimeout(() => {
+    socket.destroy(new Error(`not within ${CONNECT_MS / 1000} s`));
+  }, CONNECT_MS);
+  try {
+    await once(socket, 'connect');
+  } catch (error) {
+    const cause = error as Error;
+    const message = `the trainer's fork server cannot be reached at ${path}: ${cause.message}`;
+    throw failure('TrainerFailed', message, { cause });
+  } finally {
+    clearTimeout(late);
+    // Later errors come out of the reading loop.
+    socket.on('error', () => undefined);
+  }
   return socket;
 }
 

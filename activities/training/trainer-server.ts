@@ -3,10 +3,11 @@ import type { ChildProcessByStdio } from 'node:child_process';
 import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { createInterface } from 'node:readline';
 import type { Readable, Writable } from 'node:stream';
+import { setTimeout as delay } from 'node:timers/promises';
 import { failure } from '../failure.ts';
 import type { Log } from '../logging.ts';
+import { followOutput } from './program-output.ts';
 
 /** The resident fork server of a worker: imports and base stay warm in it, so that a job starts in under a second. */
 export type TrainerServer = {
@@ -14,11 +15,20 @@ export type TrainerServer = {
   socket: () => Promise<string>;
   /** Process id of the running server, for supervision. */
   pid: () => number | undefined;
+  /**
+   * Kills the server of this socket, with its jobs, and forgets it even if it cannot die (in an uninterruptible sleep, say):
+   * the next job starts another.
+   */
+  discard: (socket: string) => Promise<void>;
   /** Ends it and, with it, its jobs. */
   stop: () => Promise<void>;
 };
 
 type Running = { process: ChildProcessByStdio<Writable, Readable, Readable>; socket: string; ended: Promise<string> };
+
+/** From a polite end to SIGKILL, and from there until nobody waits any more. */
+const STOP_MS = 5_000;
+const KILLED_MS = 5_000;
 
 /** Unix socket paths end at 108 bytes. */
 const socketFolder = (): Promise<string> => mkdtemp(join(tmpdir().length < 60 ? tmpdir() : '/tmp', 'ratchet-'));
@@ -37,16 +47,28 @@ export function createTrainerServer(options: {
   let current: Running | null = null;
   const ending = new AbortController();
 
+  const forget = (running: Running): void => {
+    if (current !== running) return;
+    // The next job starts another.
+    starting = null;
+    current = null;
+  };
   const start = async (): Promise<Running> => {
     const running = await launch(options, ending.signal);
     current = running;
     void running.ended.then((how) => {
       options.log.warn(`the trainer's fork server ended (${how})`);
-      // The next job starts another.
-      starting = null;
-      current = null;
+      forget(running);
     });
     return running;
+  };
+  const kill = async (running: Running): Promise<void> => {
+    const { process: server } = running;
+    server.kill('SIGKILL');
+    if ((await within(KILLED_MS, running.ended)) !== 'late') return;
+    // One that cannot die must not keep this process.
+    server.unref();
+    for (const pipe of [server.stdin, server.stdout, server.stderr]) pipe.destroy();
   };
 
   return {
@@ -60,17 +82,36 @@ export function createTrainerServer(options: {
       }
     },
     pid: () => current?.process.pid,
+    discard: async (socket) => {
+      const running = current;
+      if (running?.socket !== socket) return;
+      options.log.warn("the trainer's fork server is replaced: it does not do what it should", {
+        pid: running.process.pid,
+      });
+      forget(running);
+      await kill(running);
+    },
     stop: async () => {
       // One that still imports holds no job: nobody waits for it to be ready only to end it.
       if (current === null) ending.abort();
       const running = await starting?.catch(() => null);
       if (!running) return;
       running.process.stdin.end();
-      const killer = setTimeout(() => running.process.kill('SIGKILL'), 5_000);
-      await running.ended;
-      clearTimeout(killer);
+      if ((await within(STOP_MS, running.ended)) === 'late') await kill(running);
     },
   };
+}
+
+/** @returns `late` where it takes longer */
+async function within<T>(ms: number, work: Promise<T>): Promise<T | 'late'> {
+  const over = new AbortController();
+  const late = delay(ms, 'late' as const, { signal: over.signal });
+  late.catch(() => undefined);
+  try {
+    return await Promise.race([work, late]);
+  } finally {
+    over.abort();
+  }
 }
 
 async function launch(options: Parameters<typeof createTrainerServer>[0], ending: AbortSignal): Promise<Running> {
@@ -89,7 +130,7 @@ async function launch(options: Parameters<typeof createTrainerServer>[0], ending
   const child = spawn(python, argv, { stdio: ['pipe', 'pipe', 'pipe'] });
   ending.addEventListener('abort', () => child.kill('SIGKILL'), { once: true });
   let lastWords = '';
-  createInterface({ input: child.stderr }).on('line', (line) => {
+  followOutput(child.stderr, (line) => {
     lastWords = `${lastWords}\n${line}`.slice(-2_000);
     log.debug(`trainer: ${line}`);
   });
@@ -103,7 +144,7 @@ async function launch(options: Parameters<typeof createTrainerServer>[0], ending
   }).finally(() => rm(folder, { recursive: true, force: true }));
 
   const ready = new Promise<'ready'>((resolve) => {
-    createInterface({ input: child.stdout }).on('line', (line) => {
+    followOutput(child.stdout, (line) => {
       if (line.includes('"ready"')) resolve('ready');
       else log.info(`trainer: ${line}`);
     });
