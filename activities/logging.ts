@@ -1,10 +1,17 @@
 import winston from 'winston';
 import type { LogLevel, LogMetadata, Logger } from '@temporalio/common';
+import { withoutUserinfo } from '../domain/without-userinfo.ts';
 
 /** Structured logger; `child({ run, phase, attempt })` adds to every line of the child. */
 export type Log = winston.Logger;
 
 const { combine, timestamp, json, printf, errors } = winston.format;
+
+/** Addresses come into lines from many places; their passwords come into none. */
+const withoutPasswords = winston.format((info) => {
+  for (const [name, value] of Object.entries(info)) if (typeof value === 'string') info[name] = withoutUserinfo(value);
+  return info;
+});
 
 const asText = (value: unknown): string => (typeof value === 'string' ? value : JSON.stringify(value));
 
@@ -31,7 +38,9 @@ export function createLog(options: {
 }): Log {
   const stream = options.stream ?? process.stderr;
   const format =
-    stream.isTTY === true ? combine(errors(), timestamp(), readable) : combine(errors(), timestamp(), json());
+    stream.isTTY === true
+      ? combine(errors(), withoutPasswords(), timestamp(), readable)
+      : combine(errors(), withoutPasswords(), timestamp(), json());
   return winston.createLogger({
     level: options.level ?? 'info',
     defaultMeta: { service: options.service },

@@ -1,4 +1,5 @@
 import type { Recipe } from '../config/recipe.ts';
+import type { Cost } from '../domain/budget.ts';
 import type { CostEstimate } from '../domain/estimate.ts';
 import type { TrainingLedger } from '../domain/ledger.ts';
 import type { ArtefactRef, DataReport, TrainingRecord } from '../domain/records.ts';
@@ -47,4 +48,6 @@ export type ResolvedRecipe = {
   /** Which environment variables and overrides changed what, for the record. */
   overridden: { field: string; by: string; value: string }[];
   estimate: CostEstimate;
+  /** What calls have cost that had to be made to see whether servers take key and model; absent = none were. */
+  checked?: Cost;
 };

@@ -1,10 +1,9 @@
-import { join } from 'node:path';
-import { config } from 'dotenv';
+import { applyDotEnv } from '../config/dot-env.ts';
 import { processContext } from './process-context.ts';
 import { runCommand } from './program.ts';
 
-// The working directory's own settings go before those of the checkout; what the shell sets goes before both.
-config({ path: [join(process.cwd(), '.env'), join(import.meta.dirname, '..', '.env')], quiet: true });
+const ignored = applyDotEnv(process.env);
+if (ignored !== null) process.stderr.write(`${ignored}\n`);
 
 // A reader that closes the pipe early (`| head`) is no fault of this command.
 process.stdout.on('error', (error: NodeJS.ErrnoException) => {

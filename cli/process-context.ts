@@ -11,6 +11,7 @@ import {
 import type { Environment } from '../infra/embedded/index.ts';
 import type { Store } from '../activities/store/store.ts';
 import type { ProgrammeState } from '../domain/programme.ts';
+import { runNameProblem } from '../domain/run-name.ts';
 import type { Context, StackControl } from './context.ts';
 import { exitCodes } from './exit-codes.ts';
 import { stackIsUp } from './stack-state.ts';
@@ -37,10 +38,10 @@ export function processContext(env: Environment): Context {
         return (await createReportActivities({ store, home, now: () => new Date() }).writeReport({ state })).path;
       }),
     storedState: (run) =>
-      withStore(
-        env,
-        async (store) => ((await store.getJson(`runs/${run}/state.json`))?.value as ProgrammeState | undefined) ?? null,
-      ),
+      withStore(env, async (store) => {
+        if (runNameProblem(run) !== null) return null;
+        return ((await store.getJson(`runs/${run}/state.json`))?.value as ProgrammeState | undefined) ?? null;
+      }),
     sweep: (options) =>
       withStore(env, async (store) => (await import('../activities/checkpoints/sweep.ts')).sweep(store, options)),
     interrupt: interruptSignal,

@@ -4,6 +4,7 @@ import { environmentSettings, parseSet } from '../config/overrides.ts';
 import { readRecipeText } from '../config/recipe-files.ts';
 import type { Policy } from '../domain/gate-types.ts';
 import type { RunStart } from '../domain/programme.ts';
+import { runNameFix, runNameProblem } from '../domain/run-name.ts';
 import type { Environment } from '../infra/embedded/index.ts';
 import { badInput } from './problem.ts';
 
@@ -47,9 +48,7 @@ export const runName = (recipe: string, now: Date): string =>
 
 /** A name that can be a workflow id, a folder and a part of an S3 key at once. */
 export function checkedRunName(name: string): string {
-  if (/^[A-Za-z0-9][\w.-]{0,99}$/u.test(name)) return name;
-  throw badInput(
-    `--id ${name} cannot name a run.`,
-    'Use letters, digits, dots, dashes and underscores, 100 at most, beginning with a letter or digit.',
-  );
+  const wrong = runNameProblem(name);
+  if (wrong === null) return name;
+  throw badInput(`--id: ${wrong}.`, `${runNameFix[0]?.toUpperCase() ?? ''}${runNameFix.slice(1)}.`);
 }

@@ -6,6 +6,7 @@ import { attemptsAsked, variantProblems } from '../domain/teacher-wordings.ts';
 import { templateNames, templateProblems } from '../domain/templates.ts';
 import { countTokens } from './count-tokens.ts';
 import type { Criterion } from './gates.ts';
+import { serverUrlProblem } from './keys.ts';
 import type { Problem } from './problem.ts';
 import type { Recipe } from './recipe.ts';
 import type { FieldPath } from './recipe-fields.ts';
@@ -37,6 +38,7 @@ export const estimateOf = (recipe: Recipe, simulated = false): CostEstimate =>
 /** Everything that the schema cannot say because it takes two fields, as problems; empty = nothing wrong. */
 export const checkRecipe = (recipe: Recipe): Found[] => [
   ...checkSources(recipe),
+  ...checkServers(recipe),
   ...checkTemplates(recipe),
   ...checkTeacher(recipe),
   ...checkJudge(recipe),
@@ -77,6 +79,21 @@ function checkSources({ model, data }: Recipe): Found[] {
     );
   }
   return found;
+}
+
+/** Servers that a recipe names, in words that do not repeat what may hold a password. */
+const checkServers = ({ teacher, judge, gates }: Recipe): Found[] => [
+  ...serverProblems(['teacher', 'baseUrl'], teacher.baseUrl),
+  ...serverProblems(['judge', 'baseUrl'], judge?.baseUrl),
+  ...serverProblems(['gates', 'webhook', 'url'], gates.webhook?.url, 'write it without what stands before the @'),
+  ...(teacher.mode === 'batch' && Object.keys(teacher.headers ?? {}).length > 0
+    ? [invalid(['teacher', 'headers'], 'the requests of a batch carry no headers', 'remove it, or write mode: live')]
+    : []),
+];
+
+function serverProblems(path: FieldPath, url: string | undefined, fix?: string): Found[] {
+  const wrong = url === undefined ? null : serverUrlProblem(url);
+  return wrong === null ? [] : [invalid(path, wrong.problem, fix ?? wrong.fix)];
 }
 
 const checkTemplates = ({ templates, phaseB }: Recipe): Found[] => [

@@ -2,10 +2,14 @@ import { existsSync } from 'node:fs';
 import { hostname } from 'node:os';
 import { dirname, join, resolve } from 'node:path';
 import { z } from 'zod';
+import { withoutUserinfo } from '../domain/without-userinfo.ts';
+import { readKeys } from './keys.ts';
+import type { ModelServers } from './keys.ts';
 
 /**
  * The environment of ratchet's processes. Temporal's own settings (`TEMPORAL_*`, profile files) are not here:
- * `@temporalio/envconfig` reads them. Neither are the names that override a recipe (config/overrides.ts).
+ * `@temporalio/envconfig` reads them. Neither are the names that override a recipe (config/overrides.ts), nor the keys of
+ * servers that recipes name (config/keys.ts).
  * An empty string counts as not set, since `.env` templates hold such.
  */
 const Environment = z.object({
@@ -64,8 +68,12 @@ const Environment = z.object({
   OPENAI_BASE_URL: z
     .url('must be a URL such as https://api.openai.com/v1')
     .optional()
-    .describe('OpenAI-compatible server of the teacher.'),
-  OPENAI_API_KEY: z.string().optional().describe('Key of the teacher.'),
+    .describe('OpenAI-compatible server of recipes that name none.'),
+  OPENAI_API_KEY: z
+    .string()
+    .trim()
+    .optional()
+    .describe('Key of the server of OPENAI_BASE_URL, without one of api.openai.com; sent nowhere else.'),
 });
 
 /** The checkout (or image) that this file is part of. */
@@ -94,7 +102,7 @@ export type Surroundings = {
     endpoint: string | undefined;
     credentials: { accessKeyId: string; secretAccessKey: string; sessionToken?: string } | undefined;
   };
-  openai: { baseUrl: string | undefined; apiKey: string | undefined };
+  openai: ModelServers;
 };
 
 /**
@@ -105,7 +113,9 @@ export type Surroundings = {
 export function readEnvironment(env: Readonly<Record<string, string | undefined>> = process.env): Surroundings {
   const set = Object.fromEntries(Object.entries(env).filter(([, value]) => value !== undefined && value !== ''));
   const parsed = Environment.safeParse(set);
-  if (!parsed.success) throw new Error(describeProblems(parsed.error, set));
+  if (!parsed.success) throw refused(describeProblems(parsed.error, set));
+  const { keys, problems } = readKeys(set);
+  if (problems.length > 0) throw refused(problems);
   const values = parsed.data;
   const home = resolve(projectRoot, values.RATCHET_HOME);
   return {
@@ -130,7 +140,7 @@ export function readEnvironment(env: Readonly<Record<string, string | undefined>
       endpoint: values.AWS_ENDPOINT_URL_S3 ?? values.AWS_ENDPOINT_URL,
       credentials: credentialsOf(values),
     },
-    openai: { baseUrl: values.OPENAI_BASE_URL, apiKey: values.OPENAI_API_KEY },
+    openai: { baseUrl: values.OPENAI_BASE_URL, apiKey: values.OPENAI_API_KEY, keys },
   };
 }
 
@@ -142,20 +152,21 @@ function credentialsOf(values: z.infer<typeof Environment>): Surroundings['s3'][
       accessKeyId === undefined
         ? ['AWS_SECRET_ACCESS_KEY', 'AWS_ACCESS_KEY_ID']
         : ['AWS_ACCESS_KEY_ID', 'AWS_SECRET_ACCESS_KEY'];
-    throw new Error(
-      `The environment is not right:\n  ${lacks} is not set although ${has} is. Set both, or neither to use the AWS SDK's own sources.`,
-    );
+    throw refused([`${lacks} is not set although ${has} is. Set both, or neither to use the AWS SDK's own sources.`]);
   }
   return { accessKeyId, secretAccessKey, ...(token !== undefined && { sessionToken: token }) };
 }
 
-function describeProblems(error: z.ZodError, set: Record<string, unknown>): string {
-  const lines = error.issues.map((issue) => {
+const refused = (problems: readonly string[]): Error =>
+  new Error(`The environment is not right:\n${problems.map((problem) => `  ${problem}`).join('\n')}`);
+
+function describeProblems(error: z.ZodError, set: Record<string, unknown>): string[] {
+  return error.issues.map((issue) => {
     const name = String(issue.path[0]);
     const hint = Object.entries(Environment.shape).find(([field]) => field === name)?.[1].description ?? '';
-    return `  ${name}=${String(set[name])} ${/^must/.test(issue.message) ? issue.message : `is not right: ${issue.message}`}. ${hint}`;
+    const value = withoutUserinfo(String(set[name]));
+    return `${name}=${value} ${/^must/.test(issue.message) ? issue.message : `is not right: ${issue.message}`}. ${hint}`;
   });
-  return `The environment is not right:\n${lines.join('\n')}`;
 }
 
 /** The trainer's own environment where set-up made one, else whatever `python3` is (a container image). */

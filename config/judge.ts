@@ -3,22 +3,20 @@ import { Teacher } from './teacher.ts';
 
 const share = z.number().min(0).max(1);
 const { concurrency, requestsPerMinute, tokensPerMinute, timeoutSeconds, maxRetries } = Teacher.shape;
+const { baseUrl, checkModel, systemRole, tokenLimitField, extraBody } = Teacher.shape;
 
 /** `judge` of a recipe: who compares texts, and how far it is checked. Without it nothing is judged. */
 export const Judge = z.strictObject({
   model: z.string().min(1).default('gpt-4.1-mini').describe('Model name at the OpenAI-compatible server.'),
-  baseUrl: z
-    .url()
-    .optional()
-    .describe(
-      'OpenAI-compatible base URL; default: OPENAI_BASE_URL, then the official one. One of its own takes its key from apiKeyEnv only.',
-    ),
-  apiKeyEnv: z
-    .string()
-    .regex(/^[A-Z][A-Z0-9_]*_API_KEY$/)
-    .optional()
-    .describe('Environment variable with the key; default: OPENAI_API_KEY, or none where baseUrl is set.'),
-  temperature: z.number().min(0).max(2).default(0).describe('Sampling temperature of the judge.'),
+  ...{ baseUrl, checkModel, systemRole, tokenLimitField, extraBody },
+  headers: Teacher.shape.headers.describe('More headers of each request; no keys.'),
+  temperature: z
+    .number()
+    .min(0)
+    .max(2)
+    .nullable()
+    .default(0)
+    .describe('Sampling temperature of the judge; null: not sent, for models that take their default only.'),
   maxTokens: z.int().min(16).default(300).describe('Most tokens per verdict, its reason included.'),
   ...{ concurrency, requestsPerMinute, tokensPerMinute, timeoutSeconds, maxRetries },
   price: Teacher.shape.price.describe('Price of the model; needed for a model that the price table does not know.'),

@@ -1,6 +1,7 @@
 import { createHash } from 'node:crypto';
 import type { z } from 'zod';
 import { canonicalJson } from '../domain/canonical.ts';
+import { withoutUserinfo } from '../domain/without-userinfo.ts';
 import { checkRecipe } from './check-recipe.ts';
 import { applySetting, environmentSettings, overrideSettings, suggestField } from './overrides.ts';
 import type { Environment, Setting } from './overrides.ts';
@@ -99,6 +100,10 @@ function problemsOf(issue: Issue, values: unknown, whereSet: (path: FieldPath) =
       return { type, field, where: whereSet([...path, key]), problem: 'there is no such field', fix };
     });
   }
+  // Says itself what is wrong, and not what the field holds: it may be a secret.
+  if (issue.code === 'custom') {
+    return [{ type, field: fieldName(path), where: whereSet(path), problem: issue.message, fix: 'remove it' }];
+  }
   if (issue.code === 'invalid_union') {
     // The options' own complaints say less than what the field takes, except for a block of fields.
     const value = valueAt(values, path);
@@ -124,6 +129,6 @@ const formWords = (path: FieldPath, pattern: string | undefined): string =>
   path.at(-1) === 'name' ? 'lower case, digits, dashes' : `of the form ${pattern ?? 'asked'}`;
 
 const shown = (value: unknown): string => {
-  const text = JSON.stringify(value);
+  const text = withoutUserinfo(JSON.stringify(value));
   return text.length > 60 ? `${text.slice(0, 57)}…` : text;
 };

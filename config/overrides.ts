@@ -2,7 +2,7 @@ import { parse as parseYaml } from 'yaml';
 import { nearestName } from '../domain/nearest.ts';
 import { refusal } from './problem.ts';
 import { fieldPath, schemaOf } from './recipe-fields.ts';
-import type { FieldPath } from './recipe-fields.ts';
+import type { FieldPath, FieldSchema } from './recipe-fields.ts';
 
 /** One field set from outside the recipe; `by` is the environment variable, or `--set`. */
 export type Setting = { path: (string | number)[]; value: unknown; by: string };
@@ -34,7 +34,7 @@ export function environmentSettings(environment: Environment): Setting[] {
     if (text === undefined || text === '') return [];
     return fields.map((field) => {
       const path = fieldPath(field);
-      return { path, value: readAs(schemaOf(path)?.type, text), by: variable };
+      return { path, value: readAs(schemaOf(path), text), by: variable };
     });
   });
 }
@@ -50,9 +50,11 @@ const truths: Record<string, boolean> = {
   off: false,
 };
 
-function readAs(type: string | undefined, text: string): unknown {
-  if (type === 'boolean') return truths[text.toLowerCase()] ?? text;
-  if (type === 'integer' || type === 'number') return Number.isNaN(Number(text)) ? text : Number(text);
+function readAs(schema: FieldSchema | undefined, text: string): unknown {
+  const types = [schema, ...(schema?.anyOf ?? [])].map((option) => option?.type);
+  if (types.includes('null') && text.toLowerCase() === 'null') return null;
+  if (types.includes('boolean')) return truths[text.toLowerCase()] ?? text;
+  if (types.includes('integer') || types.includes('number')) return Number.isNaN(Number(text)) ? text : Number(text);
   return text;
 }
 

@@ -1,4 +1,5 @@
 import { nearestName } from '../domain/nearest.ts';
+import { withoutUserinfo } from '../domain/without-userinfo.ts';
 import type { FailureType } from '../domain/failures.ts';
 
 /**
@@ -21,7 +22,8 @@ export function refusal(problems: readonly Problem[]): Error & { problems: reado
   const lines = problems.map(problemText);
   const message =
     lines.length === 1 ? lines.join('') : `${lines.length} problems:\n${lines.map((line) => `- ${line}`).join('\n')}`;
-  const error = Object.assign(new Error(message), { problems });
+  const shown = problems.map((one) => ({ ...one, problem: withoutUserinfo(one.problem) }));
+  const error = Object.assign(new Error(withoutUserinfo(message)), { problems: shown });
   error.name = problems[0]?.type ?? 'InvalidRecipe';
   return error;
 }

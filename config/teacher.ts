@@ -22,6 +22,50 @@ export const Price = z.union([
   }),
 ]);
 
+/** Fields that ratchet sets itself, or whose answers it cannot read. */
+const ownFields = [
+  ...['model', 'messages', 'stream', 'stream_options', 'n', 'best_of', 'max_tokens', 'max_completion_tokens'],
+  ...['temperature', 'seed', 'metadata', 'response_format', 'tools', 'tool_choice', 'functions', 'function_call'],
+  ...['modalities', 'audio', 'logprobs', 'top_logprobs', 'store'],
+];
+const mostExtraBytes = 65_536;
+
+const ExtraBody = z.record(z.string(), z.unknown()).superRefine((fields, context) => {
+  for (const field of Object.keys(fields)) {
+    if (ownFields.includes(field)) refuse(context, [field], 'is set by ratchet itself');
+    else if (field === '__proto__' || field === '(__proto__)') refuse(context, [field], 'is no field of a request');
+  }
+  if (!isJson(fields)) refuse(context, [], 'must be JSON');
+  else if (JSON.stringify(fields).length > mostExtraBytes)
+    refuse(context, [], `is longer than ${mostExtraBytes} bytes`);
+});
+
+type Refinement = { addIssue: (issue: { code: 'custom'; path: string[]; message: string }) => void };
+const refuse = (context: Refinement, path: string[], message: string): void => {
+  context.addIssue({ code: 'custom', path, message });
+};
+
+/** Whether JSON says the value as it is: no infinite numbers, nothing undefined, nothing nested without end. */
+function isJson(value: unknown, depth = 0): boolean {
+  if (depth > 32) return false;
+  if (value === null || typeof value === 'string' || typeof value === 'boolean') return true;
+  if (typeof value === 'number') return Number.isFinite(value);
+  if (Array.isArray(value)) return value.every((member) => isJson(member, depth + 1));
+  return typeof value === 'object' && Object.values(value).every((member) => isJson(member, depth + 1));
+}
+
+/** Headers of the connection, of the body's form, and those that hold keys: a recipe holds none. */
+const ownHeaders =
+  /^(?:host|connection|keep-alive|te|trailer|transfer-encoding|upgrade|expect|via|cookie2?|set-cookie2?|content-.*|accept(?:-.*)?|proxy-.*|sec-.*|x-stainless-.*|user-agent|forwarded|x-forwarded-.*)$|auth|api-?key|access-?key|token|secret|password|credential|session|signature|cookie/i;
+
+const ExtraHeaders = z.record(z.string(), z.string()).superRefine((headers, context) => {
+  for (const [name, value] of Object.entries(headers)) {
+    if (!/^[!#$%&'*+.^_`|~\dA-Za-z-]{1,100}$/.test(name)) refuse(context, [name], 'is no name of a header');
+    else if (ownHeaders.test(name)) refuse(context, [name], 'is not for recipes');
+    else if (!/^[\t\x20-\x7e]{0,4096}$/.test(value)) refuse(context, [name], 'has a value that no header takes');
+  }
+});
+
 /** As in `templates.teacherVariants`. */
 export const TeacherVariant = z.strictObject({
   name: z
@@ -61,8 +105,37 @@ const Batch = z.strictObject({
 /** `teacher` of a recipe: who is asked, how fast and at what price. */
 export const Teacher = z.strictObject({
   model: z.string().min(1).default('gpt-4.1-nano').describe('Model name at the OpenAI-compatible server.'),
-  baseUrl: z.url().optional().describe('OpenAI-compatible base URL; default: OPENAI_BASE_URL, then the official one.'),
-  temperature: z.number().min(0).max(2).default(0.3).describe('Sampling temperature of the teacher.'),
+  baseUrl: z
+    .url()
+    .optional()
+    .describe(
+      'OpenAI-compatible base URL; default: OPENAI_BASE_URL, then the official one. Its key is the one that the workers bind to its origin (RATCHET_KEY_NAME), or none.',
+    ),
+  checkModel: z
+    .boolean()
+    .default(true)
+    .describe(
+      'Refuse a key or model that the server does not take, by one call where its lists do not say; false: never.',
+    ),
+  temperature: z
+    .number()
+    .min(0)
+    .max(2)
+    .nullable()
+    .default(0.3)
+    .describe('Sampling temperature of the teacher; null: not sent, for models that take their default only.'),
+  systemRole: z
+    .enum(['system', 'user'])
+    .default('system')
+    .describe("Role of the system prompt; user: it stands before the user's message, for servers that know no other."),
+  tokenLimitField: z
+    .enum(['max_tokens', 'max_completion_tokens'])
+    .optional()
+    .describe('Name of the token limit on the wire; default: learnt from what the server refuses.'),
+  extraBody: ExtraBody.optional().describe(
+    'More fields of each request, such as reasoning_effort or chat_template_kwargs; what they cost must be in the price.',
+  ),
+  headers: ExtraHeaders.optional().describe('More headers of each request; no keys. Not in batches.'),
   maxTokens: z
     .int()
     .min(16)

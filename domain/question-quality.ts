@@ -12,7 +12,8 @@ export type JudgeIdentity = {
   name: string;
   /** sha256 over both prompt templates. */
   promptDigest: string;
-  temperature: number;
+  /** Null = the model's own. */
+  temperature: number | null;
   maxTokens: number;
   bothOrders: boolean;
   structuredOutput: boolean;
@@ -50,7 +51,7 @@ export function qualityLines({ judge, compared, lengthControl, calibration }: Ju
     ...flipLine(compared),
     ...lengthLine(lengthControl),
     ...(calibration === null ? [] : [calibrationLine(calibration)]),
-    `judge ${judge.name}, prompts ${judge.promptDigest.slice(0, 12)}, temperature ${judge.temperature}, at most ${judge.maxTokens} tokens, ${judge.bothOrders ? 'both orders' : 'one order'}`,
+    `judge ${judge.name}, prompts ${judge.promptDigest.slice(0, 12)}, temperature ${judge.temperature ?? 'as the model has it'}, at most ${judge.maxTokens} tokens, ${judge.bothOrders ? 'both orders' : 'one order'}`,
   ];
 }
 

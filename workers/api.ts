@@ -9,6 +9,6 @@ setFlagsFromString('--heap-growing-percent=50');
 /** The api worker: calls that cost money. */
 await runWorker('api', ({ surroundings, store }) => ({
   taskQueue: 'ratchet-api',
-  activities: createApiActivities({ store, openai: surroundings.openai, environment: process.env }),
+  activities: createApiActivities({ store, openai: surroundings.openai }),
   graceMs: 5_000,
 }));

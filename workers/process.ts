@@ -2,7 +2,6 @@ import { mkdirSync, renameSync, rmSync, writeFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
 import { loadClientConnectConfig } from '@temporalio/envconfig';
-import { config as loadDotEnv } from 'dotenv';
 import { NativeConnection, Runtime, Worker } from '@temporalio/worker';
 import type { WorkerOptions } from '@temporalio/worker';
 import { createLog, temporalLogger } from '../activities/logging.ts';
@@ -10,6 +9,7 @@ import type { Log } from '../activities/logging.ts';
 import { createS3Client } from '../activities/store/client.ts';
 import { createStore } from '../activities/store/store.ts';
 import type { Store } from '../activities/store/store.ts';
+import { applyDotEnv } from '../config/dot-env.ts';
 import { readEnvironment } from '../config/environment.ts';
 import type { Surroundings } from '../config/environment.ts';
 
@@ -63,9 +63,10 @@ export async function runWorker(
   service: string,
   assemble: (parts: ProcessParts) => WorkerParts | Promise<WorkerParts>,
 ): Promise<void> {
-  // A worker that is started by hand reads what the command line reads; what is set already stays.
-  loadDotEnv({ quiet: true });
+  // A worker that is started by hand reads what the command line reads.
+  const ignored = applyDotEnv(process.env);
   const log = createLog({ service, level: process.env['RATCHET_LOG_LEVEL'] || 'info' });
+  if (ignored !== null) log.warn(ignored);
   try {
     await runToEnd(service, log, assemble);
   } catch (error) {

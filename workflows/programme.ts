@@ -1,5 +1,6 @@
 import { ApplicationFailure, log, setHandler, upsertSearchAttributes, workflowInfo } from '@temporalio/workflow';
 import type { ResolvedRecipe } from '../activities/contract.ts';
+import { plusCost } from '../domain/budget.ts';
 import type { ProgrammeState, RunStart, Stage } from '../domain/programme.ts';
 import { searchAttributes, statusQuery } from './messages.ts';
 
@@ -38,6 +39,10 @@ export function adoptRecipe(state: ProgrammeState, resolved: ResolvedRecipe): vo
   state.recipeName = resolved.recipe.name;
   state.recipeDigest = resolved.digest;
   state.estimate = resolved.estimate;
+  if (resolved.checked) {
+    state.spent = plusCost(state.spent, resolved.checked);
+    log.info('one call each showed that servers take key and model: their lists did not say', resolved.checked);
+  }
   upsertSearchAttributes([{ key: searchAttributes.recipe, value: resolved.recipe.name }]);
 }
 

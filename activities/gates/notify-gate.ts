@@ -1,5 +1,6 @@
 import { createHmac } from 'node:crypto';
 import type { Environment } from '../../config/overrides.ts';
+import type { GateNotice } from '../../domain/gate-notice.ts';
 import type { OrchestratorActivities } from '../contract.ts';
 import { failure } from '../failure.ts';
 
@@ -18,6 +19,8 @@ export const createNotifyGate =
     const secret = environment[secretEnv];
     if (!secret)
       throw failure('WebhookRefused', `gates.webhook: ${secretEnv} is not set here, so nothing can be signed`);
+    // The rest of such an address is often its secret.
+    const place = URL.parse(url)?.origin ?? 'its url';
     const body = JSON.stringify(notice);
     const timestamp = now().toISOString();
     const signature = createHmac('sha256', secret).update(`${timestamp}.${body}`).digest('hex');
@@ -30,16 +33,20 @@ export const createNotifyGate =
         'content-type': 'application/json',
         'x-ratchet-timestamp': timestamp,
         'x-ratchet-signature': `sha256=${signature}`,
-        'x-ratchet-delivery': `${notice.run}/${notice.gate}${notice.attempt}/${notice.evidence.slice(0, 12)}/${notice.reminder}-${notice.kind}`,
+        'x-ratchet-delivery': deliveryOf(notice),
       },
     }).catch((cause: unknown) => {
-      throw failure('WebhookUnavailable', `gates.webhook: ${url} cannot be reached`, { cause });
+      throw failure('WebhookUnavailable', `gates.webhook: ${place} cannot be reached`, { cause });
     });
     await response.body?.cancel();
     if (response.ok) return;
     const passing = response.status >= 500 || response.status === 408 || response.status === 429;
     throw failure(
       passing ? 'WebhookUnavailable' : 'WebhookRefused',
-      `gates.webhook: ${url} answered ${response.status}`,
+      `gates.webhook: ${place} answered ${response.status}`,
     );
   };
+
+/** What is no part of a header's alphabet is encoded, as in a URL. */
+const deliveryOf = ({ run, gate, attempt, evidence, reminder, kind }: GateNotice): string =>
+  `${encodeURIComponent(run.toWellFormed())}/${gate}${attempt}/${evidence.slice(0, 12)}/${reminder}-${kind}`;

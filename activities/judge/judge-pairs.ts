@@ -1,5 +1,4 @@
 import { teacherPrice } from '../../config/check-recipe.ts';
-import type { Environment } from '../../config/overrides.ts';
 import { calibrationOf, calibrationPairs } from '../../domain/calibration.ts';
 import type { PairToJudge } from '../../domain/calibration.ts';
 import { canonicalJson } from '../../domain/canonical.ts';
@@ -27,9 +26,6 @@ import { connectJudge } from './connect-judge.ts';
 import { isStructured, judgeReading, judgeRequests } from './judge-requests.ts';
 import type { JudgeRequest } from './judge-requests.ts';
 
-/** As the teacher's, and the environment: the judge may have a key of its own. */
-export type JudgeDeps = TeacherDeps & { environment: Environment };
-
 /**
  * Compares the clarifying questions of two sets of drafts, and checks the judge with pairs whose answer is known. Answers
  * are stored before they are used, as the teacher's: whoever asks again pays only for what is missing.
@@ -37,17 +33,18 @@ export type JudgeDeps = TeacherDeps & { environment: Environment };
  * @throws as `askTeacher`; InvalidData when an item of `after` has no question or no draft in `before`
  */
 export const createJudgePairs =
-  ({ store, openai, environment, paceOf }: JudgeDeps): ApiActivities['judgePairs'] =>
+  ({ store, openai, paceOf }: TeacherDeps): ApiActivities['judgePairs'] =>
   async ({ scope, budget, recipe, name, ...refs }) => {
     const { judge } = recipe;
     if (judge === undefined) throw failure('InvalidRecipe', 'judge: the recipe has none');
-    const connection = connectJudge(openai, environment, judge);
+    const connection = connectJudge(openai, judge);
     const questions = await store.rows<Question>(refs.questions);
     const { simulated, told } = await greetServer(connection, questions);
     const price = priceOf(judge.model, simulated ? 'free' : teacherPrice(judge));
     if (price === null) throw failure('InvalidRecipe', `judge.price: no price is known for ${judge.model}`);
     const templates = resolveJudgeTemplates(judge.templates);
-    const server = { simulated, official: connection.official, seed: recipe.seed };
+    const { official, server: asked } = connection;
+    const server = { simulated, official, server: asked, seed: recipe.seed };
     const compared = await pairsOf(store, questions, refs);
     const known = calibrationPairs(questions, judge.calibrationItems, recipe.seed);
     const plans = [...compared, ...known].map((pair) =>

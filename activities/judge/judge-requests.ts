@@ -7,18 +7,20 @@ import type { Judgement } from '../../domain/judging.ts';
 import type { Reading } from '../teacher/answer.ts';
 import { problemOf } from '../teacher/classify.ts';
 import { apiRequest } from '../teacher/requests.ts';
-import type { ApiRequest } from '../teacher/requests.ts';
+import type { ApiRequest, RequestServer } from '../teacher/requests.ts';
 import { sha256 } from '../store/files.ts';
 
 /** One pair shown to the judge in one order. */
 export type JudgeRequest = ApiRequest & { afterFirst: boolean };
 
 /** What the server can do, and what the simulated judge is told of how to err. */
-export type JudgeServer = { simulated: boolean; official: boolean; seed: number };
+export type JudgeServer = RequestServer & { seed: number };
 
 /** Whether the model is held to the JSON Schema of a verdict. */
-export const isStructured = (judge: Judge, { simulated, official }: Omit<JudgeServer, 'seed'>): boolean =>
-  judge.structuredOutput ?? (simulated || official);
+export const isStructured = (
+  judge: Judge,
+  { simulated, official }: Pick<JudgeServer, 'simulated' | 'official'>,
+): boolean => judge.structuredOutput ?? (simulated || official);
 
 /**
  * A pair's requests: both orders, or, where the recipe asks for one, an order by a hash of the pair, so that neither

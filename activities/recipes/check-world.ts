@@ -1,51 +1,23 @@
 import { existsSync, readdirSync } from 'node:fs';
 import { isAbsolute, resolve } from 'node:path';
-import { ApplicationFailure } from '@temporalio/common';
 import type { S3Client } from '@aws-sdk/client-s3';
-import { isSimulated } from '../../config/check-recipe.ts';
 import type { Surroundings } from '../../config/environment.ts';
 import { projectRoot } from '../../config/environment.ts';
 import type { Problem } from '../../config/problem.ts';
 import type { Recipe } from '../../config/recipe.ts';
-import { failures } from '../../domain/failures.ts';
-import type { FailureType } from '../../domain/failures.ts';
 import type { RunStart } from '../../domain/programme.ts';
 import { loadQuestions } from '../datasets/load-questions.ts';
 import type { DataDeps } from '../datasets/locate-source.ts';
 import { chooseQuestions } from '../datasets/prepare-data.ts';
 import { createObjects } from '../store/objects.ts';
 import type { Store } from '../store/store.ts';
-import { connectJudge, judgeKeyName } from '../judge/connect-judge.ts';
-import { connectTeacher, describeServer, hasBatches, hasModel } from '../teacher/connect.ts';
-import type { TeacherConnection } from '../teacher/connect.ts';
-import { faultOf } from '../teacher/teacher-failure.ts';
+import { asProblem, problem } from './problems.ts';
 import { createStateActivities } from './state.ts';
+
+export { checkJudge, checkTeacher } from './check-server.ts';
 
 /** What the checks need of the world. */
 export type CheckDeps = DataDeps & { store: Store; s3: S3Client; surroundings: Surroundings };
-
-const problem = (type: FailureType, field: string, problem: string, fix: string): Problem => ({
-  type,
-  field,
-  problem,
-  fix,
-});
-
-/**
- * Turns a named failure of a check into a problem, so that all of them can be told together. Our messages end with
- * `; <fix>`; where domain's do not, `otherwise` is the fix.
- *
- * @throws anything that may pass by itself, for Temporal to try again
- */
-function asProblem(field: string, error: unknown, otherwise = 'correct it'): Problem {
-  const type = error instanceof ApplicationFailure ? error.type : error instanceof Error ? error.name : undefined;
-  if (type === undefined || type === null || failures[type as FailureType] !== 'permanent') throw error;
-  const message = error instanceof Error ? error.message : String(error);
-  const text = message.startsWith(`${field}: `) ? message.slice(field.length + 2) : message;
-  const at = text.lastIndexOf('; ');
-  const [what, fix] = at < 0 ? [text, otherwise] : [text.slice(0, at), text.slice(at + 2)];
-  return problem(type as FailureType, field, what, fix);
-}
 
 /** The bucket is there and can be written. */
 export async function checkBucket({ store }: CheckDeps, run: string): Promise<Problem[]> {
@@ -78,71 +50,6 @@ export async function checkData(deps: CheckDeps, recipe: Recipe): Promise<Proble
   } catch (error) {
     return [asProblem('data.samples', error)];
   }
-}
-
-/** The teacher's server takes the key and has the model. Costs nothing. */
-export async function checkTeacher(
-  { surroundings }: CheckDeps,
-  { teacher }: Recipe,
-): Promise<{ problems: Problem[]; simulated: boolean }> {
-  let connection;
-  try {
-    connection = connectTeacher(surroundings.openai, teacher);
-  } catch (error) {
-    return { problems: [asProblem('OPENAI_API_KEY', error)], simulated: false };
-  }
-  try {
-    const server = await describeServer(connection);
-    if (await hasModel(connection, server, teacher.model)) {
-      return { problems: await checkBatches(connection, teacher.mode), simulated: server.simulated };
-    }
-    const what = `${connection.host} has no model ${teacher.model}`;
-    const fix = isSimulated(teacher.model)
-      ? 'unset OPENAI_API_KEY and OPENAI_BASE_URL so that `ratchet up` starts the simulated teacher, or set GPT4_MODEL'
-      : `use one of its models (${(server.models ?? []).slice(0, 8).join(', ')}) by teacher.model or GPT4_MODEL`;
-    return { problems: [problem('InvalidRecipe', 'teacher.model', what, fix)], simulated: false };
-  } catch (error) {
-    return {
-      problems: [refusedKey(error, connection, ', or unset it to use the simulated teacher')],
-      simulated: false,
-    };
-  }
-}
-
-/** @throws TeacherUnavailable where the server may answer another time */
-function refusedKey(error: unknown, connection: TeacherConnection, otherwise = ''): Problem {
-  const { host, keyName } = connection;
-  const fault = faultOf(error, connection);
-  if (fault.kind === 'transient')
-    throw ApplicationFailure.retryable(`${host} did not answer: ${fault.message}`, 'TeacherUnavailable');
-  const fix = `set a key that is valid there${otherwise}`;
-  return problem('CredentialsRefused', keyName, `${host} refused the key: ${fault.message}`, fix);
-}
-
-/** The judge's server takes its key and has the model, where the recipe has a judge. Costs nothing. */
-export async function checkJudge({ surroundings, environment }: CheckDeps, { judge }: Recipe): Promise<Problem[]> {
-  if (judge === undefined) return [];
-  let connection;
-  try {
-    connection = connectJudge(surroundings.openai, environment, judge);
-  } catch (error) {
-    return [asProblem(judgeKeyName(judge), error)];
-  }
-  try {
-    const server = await describeServer(connection);
-    if (await hasModel(connection, server, judge.model)) return [];
-    const fix = `use one of its models (${(server.models ?? []).slice(0, 8).join(', ')}) by judge.model, or remove judge`;
-    return [problem('InvalidRecipe', 'judge.model', `${connection.host} has no model ${judge.model}`, fix)];
-  } catch (error) {
-    return [refusedKey(error, connection)];
-  }
-}
-
-/** In batch mode the server has a Batch API. */
-async function checkBatches(connection: TeacherConnection, mode: Recipe['teacher']['mode']): Promise<Problem[]> {
-  if (mode !== 'batch' || (await hasBatches(connection))) return [];
-  const fix = 'write teacher.mode: live, or ask a server that has one';
-  return [problem('InvalidRecipe', 'teacher.mode', `${connection.host} has no Batch API`, fix)];
 }
 
 const baseFiles = (names: readonly string[]): string[] => {

@@ -7,10 +7,12 @@ import { isRefusal, refusal, suggestName } from '../../config/problem.ts';
 import type { Problem } from '../../config/problem.ts';
 import type { FailureType } from '../../domain/failures.ts';
 import type { RunStart } from '../../domain/programme.ts';
+import { runNameFix, runNameProblem } from '../../domain/run-name.ts';
 import type { OrchestratorActivities, ResolvedRecipe } from '../contract.ts';
 import { failure } from '../failure.ts';
 import { checkBase, checkBucket, checkData, checkFrom, checkJudge, checkTeacher, checkWebhook } from './check-world.ts';
 import type { CheckDeps } from './check-world.ts';
+import { problem } from './problems.ts';
 
 /** What `temporal` and `tctl` send; unknown fields are refused, so that a typo does not start a run. */
 const Start = z.strictObject({
@@ -69,21 +71,34 @@ export const refusalAsFailure = (error: unknown): unknown =>
  */
 export async function resolveStart(deps: CheckDeps, start: unknown, run: string): Promise<ResolvedRecipe> {
   const { recipe: source, overrides = {}, from } = readInput(Start, start, runWords) as RunStart;
+  checkRunNames({ run, 'from.run': from?.run });
   const loaded: LoadedRecipe = loadRecipe({ recipe: source, environment: deps.environment, overrides });
   const { recipe } = loaded;
+  const means = { spend: !isDryRun(deps.environment) };
   const [teacher, judge, ...others] = await Promise.all([
-    checkTeacher(deps, recipe),
-    checkJudge(deps, recipe),
+    checkTeacher(deps, recipe, means),
+    checkJudge(deps, recipe, means),
     checkBucket(deps, run),
     checkData(deps, recipe),
     checkBase(deps, recipe),
     checkFrom(deps, recipe, from),
   ]);
   // One key that is wrong for both is told once.
-  const ofJudge = judge.filter(({ field }) => teacher.problems.every((other) => other.field !== field));
+  const ofJudge = judge.problems.filter(({ field }) => teacher.problems.every((other) => other.field !== field));
   const problems: Problem[] = [...others.flat(), ...teacher.problems, ...ofJudge, ...checkWebhook(deps, recipe)];
   if (problems.length > 0) throw refusal(problems);
-  return { ...loaded, estimate: estimateOf(recipe, teacher.simulated) };
+  const checked = { ...teacher.cost, ...judge.cost };
+  const paid = Object.keys(checked).length > 0 && { checked };
+  return { ...loaded, estimate: estimateOf(recipe, teacher.simulated), ...paid };
+}
+
+/** Names that lead out of their place in bucket and disk are refused before anything is written under them. */
+function checkRunNames(names: Readonly<Record<string, string | undefined>>): void {
+  const problems = Object.entries(names).flatMap(([field, name]) => {
+    const wrong = name === undefined ? null : runNameProblem(name);
+    return wrong === null ? [] : [problem('InvalidRecipe', field, wrong, runNameFix)];
+  });
+  if (problems.length > 0) throw refusal(problems);
 }
 
 /** The first activity of a run; refuses bad input, and every run where `DRY_RUN` is set for this worker. */

@@ -2,9 +2,10 @@ import { z } from 'zod';
 import type { ProgrammeState } from '../../domain/programme.ts';
 import type { OrchestratorActivities } from '../contract.ts';
 import { failure } from '../failure.ts';
+import { runFolder } from '../scope.ts';
 import type { Store } from '../store/store.ts';
 
-const keyOf = (run: string): string => `runs/${run}/state.json`;
+const keyOf = (run: string): string => `${runFolder(run)}/state.json`;
 
 /** Enough to tell a state from something else; the fields are checked where they are used. */
 const StateShape = z.looseObject({

@@ -2,6 +2,7 @@ import { mkdir, rename, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { ProgrammeState } from '../../domain/programme.ts';
 import type { OrchestratorActivities } from '../contract.ts';
+import { runFolder } from '../scope.ts';
 import type { Store } from '../store/store.ts';
 import type { ArtefactRows } from './artefact-rows.ts';
 import { collectAblation } from './ablation/collect-ablation.ts';
@@ -46,6 +47,7 @@ export const reportFolder = (home: string, run: string): string =>
 export function createReportActivities(deps: ReportDeps): Pick<OrchestratorActivities, 'writeReport'> {
   return {
     async writeReport({ state }) {
+      const prefix = runFolder(state.run);
       const { html, json } = await renderReport(state, deps.store.readRows, deps.now());
       const folder = reportFolder(deps.home, state.run);
       await mkdir(folder, { recursive: true });
@@ -53,8 +55,8 @@ export function createReportActivities(deps: ReportDeps): Pick<OrchestratorActiv
       const path = join(folder, 'report.html');
       await writeWhole(path, html);
       return {
-        html: await deps.store.putText(`runs/${state.run}/report.html`, html, 'text/html; charset=utf-8'),
-        json: await deps.store.putText(`runs/${state.run}/report.json`, json, 'application/json'),
+        html: await deps.store.putText(`${prefix}/report.html`, html, 'text/html; charset=utf-8'),
+        json: await deps.store.putText(`${prefix}/report.json`, json, 'application/json'),
         path,
       };
     },

@@ -53,9 +53,7 @@ async function send(
   const timer = setTimeout(giveUp, connection.timeoutMs);
   signal.addEventListener('abort', giveUp);
   try {
-    const { data, response } = await connection.client.chat.completions
-      .create(body, { signal: deadline.signal })
-      .withResponse();
+    const { data, response } = await connection.complete(body, { signal: deadline.signal });
     pace.heard(sent, response.headers);
     // A server may say nothing of it, whatever the type says.
     pace.used(sent, (data.usage as typeof data.usage | null)?.total_tokens ?? sent.tokens);

@@ -6,7 +6,8 @@ import { tellFacts } from './simulated.ts';
 import { orFailure } from './teacher-failure.ts';
 
 /**
- * Checks key and server before the first paid call, and begins to tell a simulated server its facts.
+ * Looks whether the server is there before the first paid call, and begins to tell a simulated one its facts. Key and model
+ * are not judged by it: a key may be allowed to chat and not to look at lists. The first call tells.
  *
  * @returns whether the server is the simulated one, and `told`: to be awaited before the first call
  * @throws TeacherRejected, TeacherUnavailable; the cancellation. `told` as well

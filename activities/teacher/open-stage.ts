@@ -1,5 +1,5 @@
 import { teacherPrice } from '../../config/check-recipe.ts';
-import type { Surroundings } from '../../config/environment.ts';
+import type { ModelServers } from '../../config/keys.ts';
 import { priceOf } from '../../domain/prices.ts';
 import { draftText } from '../../domain/parse-draft.ts';
 import type { TokenPrice } from '../../domain/prices.ts';
@@ -21,8 +21,8 @@ import type { PaceOf } from './paces.ts';
 import { teacherRequests } from './requests.ts';
 import type { Requests, TeacherRequest } from './requests.ts';
 
-/** Needs nothing but the artefacts and the teacher's address and key. */
-export type TeacherDeps = { store: Store; openai: Surroundings['openai']; paceOf: PaceOf };
+/** Needs nothing but the artefacts, and the addresses and keys of servers. */
+export type TeacherDeps = { store: Store; openai: ModelServers; paceOf: PaceOf };
 
 /** What a stage asks, of whom, and what it may cost, however it is asked. */
 export type OpenStage = {
@@ -42,7 +42,7 @@ export type OpenStage = {
 };
 
 /**
- * Checks key and server, and says what is to be asked.
+ * Looks whether the server is there, and says what is to be asked.
  *
  * @throws TeacherRejected, CredentialsRefused, InvalidRecipe, InvalidData: permanent; TeacherUnavailable: retryable. Walking
  *   through the requests throws InvalidData where a question has no draft
@@ -71,7 +71,7 @@ export async function openStage(
     greetServer(connection, questions()),
     lookBack(store, folder),
   ]);
-  const server = { simulated, official: connection.official };
+  const server = { simulated, official: connection.official, server: connection.server };
   const each = async function* () {
     const drafts = readBeside(store.readRows<Draft>(input.drafts), newShelf());
     try {

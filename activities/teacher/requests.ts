@@ -8,11 +8,13 @@ import type { TeacherWording } from '../../domain/teacher-wordings.ts';
 import { fillTemplate } from '../../domain/templates.ts';
 import type { Recipe } from '../../config/recipe.ts';
 import { sha256 } from '../store/files.ts';
+import type { TeacherConnection } from './connect.ts';
+import { markedBySpaces } from './dialect.ts';
 import { simulatedMetadata } from './simulated.ts';
 
 /** One request to a paid model, whoever asks what. */
 export type ApiRequest = {
-  /** Key of its stored response: sha256 over model, messages, parameters and attempt. */
+  /** Key of its stored response: sha256 over server, model, messages, parameters and attempt. */
   digest: string;
   body: OpenAI.ChatCompletionCreateParamsNonStreaming;
   /** With this no reservation is too small. */
@@ -70,31 +72,64 @@ function tokenBounds(
 
 type Body = ApiRequest['body'];
 
+/** What a recipe says of its teacher or judge that decides how a request looks. */
+export type RequestSettings = Pick<
+  Recipe['teacher'],
+  'model' | 'temperature' | 'maxTokens' | 'systemRole' | 'extraBody' | 'headers' | 'tokenLimitField'
+>;
+
+/** Who is asked. */
+export type RequestServer = Pick<TeacherConnection, 'server' | 'official'> & { simulated: boolean };
+
 /**
- * A request to the recipe's teacher or judge.
+ * A request to the recipe's teacher or judge. Its digest says who is asked, so that what a proxy or a mock answered under a
+ * model's name is not taken for the model's own, and what is asked; not in which words server and model want it.
  *
  * @param prompt whole texts of the two messages
  * @param more what else the body says; part of the digest
- * @param attempt counts from 0; part of the digest, so that what is asked again is answered again
- * @param server.official decides the name of the token limit, which is not part of the digest
+ * @param attempt counts from 0; part of the digest, so that what is asked again is answered again, and on the wire from the
+ *   second on, so that a cache on the way does not answer it
+ * @param marked how an attempt is marked where no refusal can be learnt from; default: by `seed`
  */
 export function apiRequest(
-  { model, temperature, maxTokens }: { model: string; temperature: number; maxTokens: number },
-  { system, user }: { system: string; user: string },
+  settings: RequestSettings,
+  prompt: { system: string; user: string },
   more: Pick<Body, 'metadata' | 'response_format'>,
   attempt: number,
-  { official }: { official: boolean },
+  { server, official, simulated }: RequestServer,
+  marked: 'seed' | 'spaces' = 'seed',
 ): ApiRequest {
-  const messages: Body['messages'] = [
+  const { model, temperature, maxTokens, extraBody, headers, tokenLimitField } = settings;
+  const messages = messagesOf(prompt, settings);
+  const parameters = { temperature, maxTokens, ...more };
+  const extra = { ...(extraBody && { extraBody }), ...(headers && { headers }) };
+  const limit = tokenLimitField ?? (official ? 'max_completion_tokens' : 'max_tokens');
+  // The simulated server has the attempt in its metadata.
+  const seed = attempt === 0 || simulated || marked === 'spaces' ? {} : { seed: attempt };
+  return {
+    digest: sha256(canonicalJson({ server, model, messages, parameters, ...extra, attempt })),
+    body: {
+      ...(extraBody as Partial<Body> | undefined),
+      model,
+      messages: marked === 'spaces' ? markedBySpaces(messages, attempt) : messages,
+      ...(temperature !== null && { temperature }),
+      [limit]: maxTokens,
+      ...seed,
+      ...more,
+    },
+    ...tokenBounds([prompt.system, prompt.user, ...(extraBody ? [JSON.stringify(extraBody)] : [])], maxTokens),
+  };
+}
+
+function messagesOf(
+  { system, user }: { system: string; user: string },
+  { systemRole }: Pick<RequestSettings, 'systemRole'>,
+): Body['messages'] {
+  if (systemRole === 'user') return [{ role: 'user', content: `${system}\n\n${user}` }];
+  return [
     { role: 'system', content: system },
     { role: 'user', content: user },
   ];
-  const limit = official ? { max_completion_tokens: maxTokens } : { max_tokens: maxTokens };
-  return {
-    digest: sha256(canonicalJson({ model, messages, parameters: { temperature, maxTokens, ...more }, attempt })),
-    body: { model, messages, temperature, ...limit, ...more },
-    ...tokenBounds([system, user], maxTokens),
-  };
 }
 
 /** A question in one wording; attempts that share it share the text. */
@@ -114,8 +149,11 @@ export async function* teacherRequests(
   questions: AsyncIterable<Question>,
   draftOf: (id: string) => Promise<string | undefined>,
   attempts: number,
-  server: { simulated: boolean; official: boolean },
+  server: RequestServer,
 ): AsyncGenerator<TeacherRequest> {
+  const { teacher } = recipe;
+  // What a batch is refused for costs a round of it: there attempts are marked in a way that no server refuses.
+  const marked = teacher.mode === 'batch' && !server.official ? 'spaces' : 'seed';
   const [firstWording, ...otherWordings] = teacherWordings(recipe.templates);
   for await (const question of questions) {
     const draft = await draftOf(question.id);
@@ -126,7 +164,7 @@ export async function* teacherRequests(
     for (let attempt = 0; attempt < attempts; attempt += 1) {
       const { text, template } = prompts[attempt % prompts.length] ?? prompts[0];
       const metadata = server.simulated ? { metadata: simulatedMetadata(recipe, attempt) } : {};
-      yield { question, attempt, ...template, ...apiRequest(recipe.teacher, text, metadata, attempt, server) };
+      yield { question, attempt, ...template, ...apiRequest(teacher, text, metadata, attempt, server, marked) };
     }
   }
 }

@@ -225,10 +225,7 @@ describe('refusals', () => {
     ],
     [{ 'judge.model': 'judge-9' }, 'judge.model (--set): no price is known for judge-9'],
     [{ 'judge.templates.user': '{question}: {first}?' }, 'judge.templates.user (--set): lacks {second}'],
-    [
-      { 'judge.apiKeyEnv': 'AWS_SECRET_ACCESS_KEY' },
-      'judge.apiKeyEnv (--set): expected a text (of the form /^[A-Z][A-Z0-9_]*_API_KEY$/), got "AWS_SECRET_ACCESS_KEY"',
-    ],
+    [{ 'judge.apiKeyEnv': 'AWS_SECRET_ACCESS_KEY' }, 'judge.apiKeyEnv (--set): there is no such field'],
     [{ judge: {}, 'budget.capUsd': 0.1 }, '480 of gpt-4.1-mini up to $0.3'],
     [{ 'gates.B.criteria': [{ metric: 'attribution', atLeast: 0.2 }] }, 'Gate B has no attribution'],
     [{ 'gates.C.criteria': [{ metric: 'shuffle-drop', atLeast: 0 }] }, 'write one of full-draft, no-draft'],

@@ -37,7 +37,8 @@ beforeAll(async () => {
       return sendJson(response, reject ? 401 : 400, { error: reject ? { ...error, code: 'invalid_api_key' } : error });
     },
   });
-  stack = await startTeacherStack({ baseUrl: careless.baseUrl, apiKey }, { JUDGE_API_KEY: judgeKey });
+  const bound = `${new URL(judge.baseUrl).origin} ${judgeKey}`;
+  stack = await startTeacherStack({ baseUrl: careless.baseUrl, apiKey }, { RATCHET_KEY_JUDGE: bound });
 });
 afterAll(async () => {
   await stack.stop();
@@ -77,7 +78,7 @@ test('the key appears in no history, log, artefact or error', async () => {
 });
 
 test('nor does the key of a judge elsewhere, and no other key is sent there', async () => {
-  const settings = { model: 'm', price: 'free', baseUrl: judge.baseUrl, apiKeyEnv: 'JUDGE_API_KEY' };
+  const settings = { model: 'm', price: 'free', baseUrl: judge.baseUrl };
   const pairs = [{ before: 'Why?', after: 'How?' }];
   const judged = await stack.runJudge(await stack.prepareJudge(settings, pairs, { run: 'judge-faults' }));
   expect(judged.summary.compared.problems).toEqual({ 'bad-request': 2 });
@@ -91,7 +92,9 @@ test('nor does the key of a judge elsewhere, and no other key is sent there', as
   );
   const everything = [everythingBelow(stack.home), JSON.stringify(histories), error.cause?.cause?.message].join('\n');
   expect(everythingBelow(join(stack.home, 's3'))).toContain('no luck with [key]');
-  expect(error.cause?.cause?.message).toContain('refused (bad-key): 401 no luck with [key]. Fix: check JUDGE_API_KEY');
+  expect(error.cause?.cause?.message).toContain(
+    'refused (bad-key): 401 no luck with [key]. Fix: check RATCHET_KEY_JUDGE',
+  );
   expect(everything).not.toContain(judgeKey);
   // A server that was sent another key would have answered with it.
   expect(judge.seen.chats).toBeGreaterThan(2);

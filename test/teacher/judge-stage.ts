@@ -1,6 +1,7 @@
 import { createApiActivities } from '../../activities/api-activities.ts';
 import type { ApiActivities } from '../../activities/contract.ts';
 import type { Store } from '../../activities/store/store.ts';
+import type { BoundKey } from '../../config/keys.ts';
 import { Recipe } from '../../config/recipe.ts';
 import type { JudgedPair } from '../../domain/judging.ts';
 import type { Draft, Question } from '../../domain/records.ts';
@@ -67,14 +68,12 @@ export async function judgeInput(
 /** Runs the activity as a worker would. */
 export function judgePairs(
   store: Store,
-  openai: { baseUrl?: string; apiKey?: string },
+  openai: { baseUrl?: string; apiKey?: string; keys?: readonly BoundKey[] },
   input: JudgeInput,
-  environment: Record<string, string> = {},
 ): Promise<Judged> {
   const activities = createApiActivities({
     store,
-    openai: { baseUrl: openai.baseUrl, apiKey: openai.apiKey },
-    environment,
+    openai: { baseUrl: openai.baseUrl, apiKey: openai.apiKey, keys: openai.keys ?? [] },
   });
   return quietEnvironment().run((asked: JudgeInput) => activities.judgePairs(asked), input);
 }

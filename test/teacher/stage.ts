@@ -3,6 +3,7 @@ import { DefaultLogger } from '@temporalio/worker';
 import { createApiActivities } from '../../activities/api-activities.ts';
 import type { AskInput, Asked } from '../../activities/contract.ts';
 import type { Store } from '../../activities/store/store.ts';
+import type { BoundKey } from '../../config/keys.ts';
 import { Recipe } from '../../config/recipe.ts';
 import type { ArtefactRef, Draft, Question } from '../../domain/records.ts';
 
@@ -54,7 +55,7 @@ export const quietEnvironment = (): MockActivityEnvironment =>
 /** Runs the activity as a worker would. `heartbeats` gets the details of each. */
 export function ask(
   store: Store,
-  openai: { baseUrl?: string; apiKey?: string },
+  openai: { baseUrl?: string; apiKey?: string; keys?: readonly BoundKey[] },
   input: AskInput,
   more: { heartbeats?: unknown[]; environment?: MockActivityEnvironment } = {},
 ): Promise<Asked> {
@@ -62,8 +63,7 @@ export function ask(
   environment.on('heartbeat', (details: unknown) => more.heartbeats?.push(details));
   const activities = createApiActivities({
     store,
-    openai: { baseUrl: openai.baseUrl, apiKey: openai.apiKey },
-    environment: {},
+    openai: { baseUrl: openai.baseUrl, apiKey: openai.apiKey, keys: openai.keys ?? [] },
   });
   return environment.run((asked: AskInput) => activities.askTeacher(asked), input);
 }

@@ -233,11 +233,12 @@ describe('money', () => {
     const keyless = judgePairs(store, teacher, await judgeInput(store, judge, hidden(10), { run: 'keys' }));
     const refused = (await keyless.catch((error: unknown) => error)) as Error;
     expect(refused).toMatchObject({ type: 'TeacherRejected' });
-    expect(refused.message).toContain('Fix: check OPENAI_API_KEY');
+    const { origin } = new URL(judgeServer.baseUrl);
+    expect(refused.message).toContain(`Fix: check that a key is bound to it: RATCHET_KEY_NAME="${origin} KEY"`);
     expect(refused.message).not.toContain(teacher.apiKey);
-    const named = await judgeInput(store, { ...judge, apiKeyEnv: 'JUDGE_API_KEY' }, hidden(10), { run: 'keys' });
-    await expect(judgePairs(store, teacher, named)).rejects.toThrow('JUDGE_API_KEY: not set');
-    const judged = await judgePairs(store, teacher, named, { JUDGE_API_KEY: 'sk-judge-0123456789' });
+    const bound = { variable: 'RATCHET_KEY_JUDGE', origin, key: 'sk-judge-0123456789' };
+    const again = await judgeInput(store, judge, hidden(10), { run: 'keys' });
+    const judged = await judgePairs(store, { ...teacher, keys: [bound] }, again);
     expect(judged.summary.compared.items).toBe(10);
   });
 });

@@ -6,7 +6,6 @@ import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { createOrchestratorActivities } from '../../../activities/orchestrator-activities.ts';
 import type { OrchestratorDeps } from '../../../activities/orchestrator-activities.ts';
 import { createS3Client } from '../../../activities/store/client.ts';
-import { createStore } from '../../../activities/store/store.ts';
 import { loadRecipe } from '../../../config/load-recipe.ts';
 import { problemText } from '../../../config/problem.ts';
 import type { Problem } from '../../../config/problem.ts';
@@ -14,17 +13,12 @@ import { failures } from '../../../domain/failures.ts';
 import { startTestS3 } from '../../setup/s3.ts';
 import type { TestS3 } from '../../setup/s3.ts';
 import { startSimulatedTeacher } from '../../teacher/simulated-server.ts';
-
-/** docs/bad-input.md is this table, run. `npx vitest -u` writes it anew after a message has changed. */
-type Case = {
-  what: string;
-  start: Record<string, unknown>;
-  environment?: Record<string, string>;
-  world?: (deps: OrchestratorDeps) => OrchestratorDeps;
-};
+import { badInputs } from './bad-inputs.ts';
+import type { BadInput } from './bad-inputs.ts';
 
 let s3: TestS3;
 let teacher: Awaited<ReturnType<typeof startSimulatedTeacher>>;
+let other: Awaited<ReturnType<typeof startSimulatedTeacher>>;
 let deps: OrchestratorDeps;
 let folder: string;
 
@@ -43,12 +37,11 @@ const rows = (count: number, answerOf: (index: number) => unknown): string =>
       decomposition: [],
     }),
   ).join('\n');
-const source = (name: string) => ({ 'data.source': join(folder, name) });
-const good = { recipe: 'demo' };
 
 beforeAll(async () => {
   s3 = await startTestS3();
   teacher = await startSimulatedTeacher({ RATCHET_SIMULATED_TEACHER_KEY: 'sk-valid' });
+  other = await startSimulatedTeacher({ RATCHET_SIMULATED_TEACHER_KEY: 'sk-other' });
   folder = s3.newFolder();
   mkdirSync(join(folder, 'tiny'));
   for (const name of ['config.json', 'tokenizer.json', 'model.safetensors']) write(`tiny/${name}`, '{}');
@@ -90,105 +83,17 @@ beforeAll(async () => {
 afterAll(async () => {
   deps.s3.destroy();
   await teacher.stop();
+  await other.stop();
   await s3.stop();
 });
 
-const cases = (): Case[] => [
-  { what: 'a recipe that does not exist', start: { recipe: 'strategyqa-ph35' } },
-  { what: 'a typo in a recipe', start: { recipe: join(folder, 'mine.yaml') } },
-  { what: 'a value of the wrong type', start: { recipe: join(folder, 'typed.yaml') } },
-  { what: 'an unknown `--set` field', start: { ...good, overrides: { learningRate: 1e-5 } } },
-  { what: 'an environment variable that cannot be read', start: good, environment: { TRAIN_SAMPLES: 'many' } },
-  { what: 'a typo in the input of the workflow', start: { recipes: 'demo' } },
-  {
-    what: 'a template without its field',
-    start: { ...good, overrides: { 'templates.reasoning': 'Question: {question}\nReasoning:' } },
-  },
-  {
-    what: 'a wording for the teacher that is never used',
-    start: {
-      ...good,
-      overrides: { 'templates.teacherVariants': [{ name: 'usual' }, { name: 'terse', system: 'Be brief.' }] },
-    },
-  },
-  { what: 'a model without a price', start: { ...good, overrides: { 'teacher.model': 'my-own-model' } } },
-  {
-    what: 'a cap below the estimate',
-    start: { ...good, overrides: { 'teacher.model': 'gpt-4.1', 'budget.capUsd': 0.1 } },
-  },
-  {
-    what: 'a loss that means nothing at its batch size',
-    start: { ...good, overrides: { 'phaseC.stages.0.loss': 'dr-dpo-published', 'phaseC.batchSize': 1 } },
-  },
-  {
-    what: 'more processes than rows of a step',
-    start: { ...good, overrides: { 'distributed.processes': 8, 'phaseC.batchSize': 4 } },
-  },
-  {
-    what: 'a model split over one process',
-    start: { ...good, overrides: { 'distributed.strategy': 'fsdp' } },
-  },
-  { what: 'a data set that is not there', start: { ...good, overrides: source('nowhere.jsonl') } },
-  { what: 'an empty data set', start: { ...good, overrides: source('empty.jsonl') } },
-  { what: 'a data set with one label', start: { ...good, overrides: source('yes-only.jsonl') } },
-  { what: 'a bad row', start: { ...good, overrides: source('broken.jsonl') } },
-  { what: 'more samples than questions', start: { ...good, overrides: source('few.jsonl') } },
-  { what: 'a base model that is not there', start: { ...good, overrides: { 'model.base': '/data/models/nothing' } } },
-  {
-    what: 'a base model that is not whole',
-    start: { ...good, overrides: { 'model.base': join(folder, 'half-a-base') } },
-  },
-  { what: 'an older run with adapters for another base', start: { ...good, from: { run: 'older', at: 'phaseB' } } },
-  { what: 'an older run that there is not', start: { ...good, from: { run: 'oldest', at: 'phaseB' } } },
-  {
-    what: 'a missing bucket',
-    start: good,
-    world: (world) => ({
-      ...world,
-      store: createStore({ client: world.s3, bucket: 'no-such-bucket', cacheDir: s3.newFolder() }),
-    }),
-  },
-  {
-    what: 'a wrong teacher key',
-    start: good,
-    world: (world) => ({
-      ...world,
-      surroundings: { ...world.surroundings, openai: { baseUrl: teacher.baseUrl, apiKey: 'sk-wrong' } },
-    }),
-  },
-  {
-    what: 'no teacher key, and no server of one’s own',
-    start: good,
-    world: (world) => ({
-      ...world,
-      surroundings: { ...world.surroundings, openai: { baseUrl: undefined, apiKey: undefined } },
-    }),
-  },
-  {
-    what: 'a judge elsewhere whose key is not set',
-    start: { ...good, overrides: { judge: { baseUrl: 'https://judge.example.org/v1', apiKeyEnv: 'JUDGE_API_KEY' } } },
-  },
-  {
-    what: 'a criterion on question quality without a judge',
-    start: {
-      recipe: 'strategyqa-phi35',
-      overrides: { 'gates.C.criteria': [{ metric: 'question-quality', atLeast: 0.1 }] },
-    },
-  },
-  {
-    what: 'a webhook without the secret that signs its notices',
-    start: { ...good, overrides: { 'gates.webhook': { url: 'https://example.org/gates' } } },
-  },
-  { what: '`DRY_RUN` with a typo', start: good, environment: { DRY_RUN: 'Treu' } },
-];
-
 type Refusal = { type: string; text: string };
 
-async function refusalOf({ start, environment, world }: Case): Promise<Refusal> {
+async function refusalOf({ start, environment, world, run = 'refused' }: BadInput): Promise<Refusal> {
   const mine = world ? world(deps) : deps;
   const activities = createOrchestratorActivities({ ...mine, environment: { ...mine.environment, ...environment } });
   try {
-    await activities.resolveRecipe({ start: start as never, run: 'refused' });
+    await activities.resolveRecipe({ start: start as never, run });
   } catch (error) {
     if (!(error instanceof ApplicationFailure)) throw error;
     const { problems } = error.details?.[0] as { problems: Problem[] };
@@ -208,10 +113,11 @@ const plain = (text: string): string =>
 describe('bad input', () => {
   it('is refused with field and fix, for good, before anything is spent: docs/bad-input.md', async () => {
     const lines: string[] = [];
-    for (const one of cases()) {
+    for (const one of badInputs({ folder, s3, teacher, other })) {
       const { type, text } = await refusalOf(one);
       expect(failures[type as keyof typeof failures], `${one.what}: ${type}`).toBe('permanent');
       expect(text, one.what).toContain('Fix: ');
+      expect(text, one.what).not.toContain('hunter2');
       lines.push(`| ${one.what} | \`${type}\` | ${plain(text).replaceAll('|', '\\|').replaceAll('\n', ' ')} |`);
     }
     expect(lines.length).toBeGreaterThanOrEqual(10);
@@ -237,7 +143,7 @@ describe('bad input', () => {
       what: 'several',
       start: {
         recipe: 'demo',
-        overrides: { ...source('empty.jsonl'), 'model.base': '/data/models/nothing' },
+        overrides: { 'data.source': join(folder, 'empty.jsonl'), 'model.base': '/data/models/nothing' },
         from: { run: 'oldest', at: 'phaseB' },
       },
     });

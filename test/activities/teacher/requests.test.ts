@@ -20,21 +20,21 @@ async function* questions() {
 
 it.each([
   [
-    { simulated: true, official: false },
+    { simulated: true, official: false, server: 'http://127.0.0.1:7080/v1' },
     [
-      'ed049af3 b5015992 519 534',
-      '9a969541 41a6f0c6 498 529',
-      'dc99beb9 cdca2415 519 534',
-      '3a286bd3 7b1efbce 498 529',
+      '638d9da2 b5015992 519 534',
+      '2eecd9e3 41a6f0c6 498 529',
+      'e6d01655 cdca2415 519 534',
+      'eb91a9ba 7b1efbce 498 529',
     ],
   ],
   [
-    { simulated: false, official: true },
+    { simulated: false, official: true, server: 'https://api.openai.com/v1' },
     [
-      'c8db4bf9 f75172d1 519 534',
-      '3d4794f3 2c22f9a3 498 529',
-      '575926b9 9f7b3515 519 534',
-      '091cfa17 2d9b4210 498 529',
+      'b3d1333d f75172d1 519 534',
+      'd5e827de 14bd76f0 498 529',
+      '14d56213 9f7b3515 519 534',
+      '4b442440 33ac62d8 498 529',
     ],
   ],
 ])('requests to the teacher are what they were, byte by byte: %j', async (server, expected) => {
@@ -47,9 +47,18 @@ it.each([
 });
 
 it.each([
-  [{ simulated: true, official: false, seed: 42 }, ['cf4ed7f5 8c403851 698 479', 'aae5ddf5 d9efc681 698 479']],
-  [{ simulated: false, official: true, seed: 42 }, ['4c05d297 1f4f1d5c 698 479', 'a383f806 1a236eb1 698 479']],
-  [{ simulated: false, official: false, seed: 42 }, ['ea3c91ac 9036adcf 698 479', 'ac69fea3 2de70351 698 479']],
+  [
+    { simulated: true, official: false, server: 'http://127.0.0.1:7080/v1', seed: 42 },
+    ['4e948db8 8c403851 698 479', 'ebd5bb24 d9efc681 698 479'],
+  ],
+  [
+    { simulated: false, official: true, server: 'https://api.openai.com/v1', seed: 42 },
+    ['196352d5 1f4f1d5c 698 479', '12bee587 1a236eb1 698 479'],
+  ],
+  [
+    { simulated: false, official: false, server: 'http://127.0.0.1:8000/v1', seed: 42 },
+    ['0a0d8278 9036adcf 698 479', 'a7f3da0b 2de70351 698 479'],
+  ],
 ])('requests to the judge are what they were, byte by byte: %j', (server, expected) => {
   const templates = resolveJudgeTemplates({});
   const pair = { id: 'q', question: 'Is it so?', before: 'Why?', after: 'Since when – and how?' };
