@@ -1,11 +1,13 @@
 #!/usr/bin/env node
 // Starts the command line on the project's own Node (24, from npm), whatever Node runs this file.
+import './node-version.mjs';
 import { spawn } from 'node:child_process';
 import { existsSync } from 'node:fs';
 import { constants } from 'node:os';
 import { join, resolve } from 'node:path';
+import { fileURLToPath } from 'node:url';
 
-const root = resolve(import.meta.dirname, '..');
+const root = resolve(fileURLToPath(import.meta.url), '../..');
 const node = join(root, 'node_modules', 'node', 'bin', 'node');
 if (!existsSync(node)) {
   console.error(
@@ -26,5 +28,5 @@ child.once('error', (error) => {
   process.exit(71);
 });
 child.once('exit', (code, signal) => {
-  process.exitCode = signal === null ? (code ?? 1) : 128 + constants.signals[signal];
+  process.exitCode = signal === null ? (code === null ? 1 : code) : 128 + constants.signals[signal];
 });

@@ -1,6 +1,6 @@
 import { execFile } from 'node:child_process';
 import { randomUUID } from 'node:crypto';
-import { existsSync, mkdirSync } from 'node:fs';
+import { existsSync } from 'node:fs';
 import { statfs } from 'node:fs/promises';
 import { promisify } from 'node:util';
 import { DeleteObjectCommand, GetObjectCommand, PutObjectCommand, S3ServiceException } from '@aws-sdk/client-s3';
@@ -9,6 +9,7 @@ import { StackProblem } from './problem.ts';
 import { connectS3, connectTemporal, searchAttributes } from './probes.ts';
 import type { WholeEnvironment } from './probes.ts';
 import { liveRecord } from './records.ts';
+import { makeHome } from './secret.ts';
 import { projectNode, toolPath } from './services.ts';
 import { stackEnvironment, stackSettings } from './settings.ts';
 import type { Environment, StackSettings } from './settings.ts';
@@ -89,7 +90,7 @@ function portsLook({ home, ports, embedded }: StackSettings): Look {
 
 function diskLook({ home }: StackSettings): Look {
   const look = async () => {
-    mkdirSync(home, { recursive: true });
+    makeHome(home);
     const { bavail, bsize } = await statfs(home);
     const free = `${((bavail * bsize) / 1e9).toFixed(0)} GB free at ${home}`;
     if (bavail * bsize < SMALLEST_FREE_BYTES) throw new Error(free);

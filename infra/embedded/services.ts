@@ -4,6 +4,7 @@ import { join } from 'node:path';
 import { StackProblem } from './problem.ts';
 import { probeReadyFile, probeS3, probeTemporal, searchAttributes } from './probes.ts';
 import { readyFile } from './records.ts';
+import { makeHome } from './secret.ts';
 import { root, serviceNames, stackEnvironment, stackSettings } from './settings.ts';
 import type { Environment, Port, ServiceName, StackSettings } from './settings.ts';
 
@@ -52,6 +53,8 @@ function temporalServer({ home, ports }: StackSettings, env: Record<string, stri
       ...['server', 'start-dev', '--ip', '127.0.0.1', '--db-filename', join(home, 'temporal.db')],
       ...['--port', String(ports.temporal.port), '--ui-port', String(ports.temporalUi.port)],
       ...['--log-level', 'warn', '--disable-config-file', '--disable-config-env'],
+      // The server's HTTP port takes plain POSTs from any web page. Nothing of ratchet uses it, and nobody has this name.
+      ...['--dynamic-config-value', 'frontend.httpAllowedHosts=["none.invalid"]'],
       ...searchAttributes.flatMap((name) => ['--search-attribute', `${name}=Keyword`]),
       ...(namespace && namespace !== 'default' ? ['--namespace', namespace] : []),
     ],
@@ -136,7 +139,7 @@ export function toolPath(name: 'temporal' | 'versitygw', env: Environment): stri
 /** Node has no call for extended attributes, Python has; without either, they are taken to be there. */
 function hasExtendedAttributes(home: string, env: Environment): boolean {
   if (process.platform !== 'linux') return true;
-  mkdirSync(home, { recursive: true });
+  makeHome(home);
   const script = 'import os, sys\ntry: os.setxattr(sys.argv[1], "user.ratchet", b"1")\nexcept OSError: sys.exit(3)';
   return spawnSync(env['RATCHET_PYTHON'] ?? 'python3', ['-c', script, home]).status !== 3;
 }

@@ -1,6 +1,7 @@
 import { join, resolve } from 'node:path';
 import { StackProblem } from './problem.ts';
 import { liveRecord } from './records.ts';
+import { secretOf } from './secret.ts';
 
 /** The checkout that this file is part of. */
 export const root = resolve(import.meta.dirname, '../..');
@@ -56,6 +57,7 @@ export function stackSettings(env: Environment = process.env): StackSettings {
   const ours = new Set((env['RATCHET_EMBEDDED'] ?? '').split(','));
   const own = (name: string, theirs: string | undefined, embedded: string) => ours.has(name) && theirs === embedded;
   const s3Endpoint = env['AWS_ENDPOINT_URL_S3'] || env['AWS_ENDPOINT_URL'];
+  const embedsS3 = own('s3', s3Endpoint, address.s3) || !(s3Endpoint || env['RATCHET_BUCKET']);
   return {
     home,
     ports,
@@ -63,13 +65,13 @@ export function stackSettings(env: Environment = process.env): StackSettings {
       temporal:
         own('temporal', env['TEMPORAL_ADDRESS'], address.temporal) ||
         !(env['TEMPORAL_ADDRESS'] || env['TEMPORAL_PROFILE'] || env['TEMPORAL_CONFIG_FILE']),
-      s3: own('s3', s3Endpoint, address.s3) || !(s3Endpoint || env['RATCHET_BUCKET']),
+      s3: embedsS3,
       teacher:
         own('teacher', env['OPENAI_BASE_URL'], address.teacher) || !(env['OPENAI_API_KEY'] || env['OPENAI_BASE_URL']),
     },
     s3Keys: {
       accessKeyId: env['RATCHET_S3_ACCESS_KEY'] || 'ratchet',
-      secretAccessKey: env['RATCHET_S3_SECRET_KEY'] || 'ratchet-on-this-machine',
+      secretAccessKey: env['RATCHET_S3_SECRET_KEY'] || (embedsS3 ? secretOf(home) : ''),
     },
   };
 }

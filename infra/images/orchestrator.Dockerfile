@@ -3,9 +3,9 @@
 FROM node:24-bookworm-slim
 ENV NODE_ENV=production
 WORKDIR /opt/ratchet
-# The npm package `node` brings a second Node by its install script, which an image of Node does not need.
+# The image has its Node: the one that npm brings for a checkout goes again.
 COPY package.json package-lock.json ./
-RUN npm ci --omit=dev --ignore-scripts --no-audit --no-fund && npm cache clean --force
+RUN npm ci --omit=dev --ignore-scripts --no-audit --no-fund && npm cache clean --force && rm -rf node_modules/node-linux-*
 COPY . .
 RUN mkdir -p /var/lib/ratchet && chown node:node /var/lib/ratchet
 ENV RATCHET_HOME=/var/lib/ratchet \

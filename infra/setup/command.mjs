@@ -50,10 +50,12 @@ export function runLogged(file, args, { cwd, env, logFile }) {
  *
  * @param {string} file
  * @param {readonly string[]} args
+ * @param {NodeJS.ProcessEnv} [more] set besides this process's environment
  * @returns {string | undefined} trimmed standard output, undefined if it is not there or fails
  */
-export function ask(file, args) {
-  const result = spawnSync(file, args, { encoding: 'utf8', timeout: 20_000, stdio: ['ignore', 'pipe', 'ignore'] });
+export function ask(file, args, more = {}) {
+  const env = { ...process.env, ...more };
+  const result = spawnSync(file, args, { encoding: 'utf8', timeout: 20_000, env, stdio: ['ignore', 'pipe', 'ignore'] });
   return result.status === 0 ? result.stdout.trim() : undefined;
 }
 
@@ -74,6 +76,13 @@ export function partialOf(target) {
   rmSync(partial, { recursive: true, force: true });
   partials.add(partial);
   return partial;
+}
+
+/** @param {string} target a name that `partialOf` was given; what was built for it is not wanted any more */
+export function abandon(target) {
+  const partial = `${target}.partial-${process.pid}`;
+  rmSync(partial, { recursive: true, force: true });
+  partials.delete(partial);
 }
 
 /** Stops what runs and removes what is half-built; called on Ctrl-C and on failure. */

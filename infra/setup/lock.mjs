@@ -10,7 +10,8 @@ import { isAlive } from './command.mjs';
  * @param {(holder: number) => void} say told once whose end is waited for
  */
 export async function waitForTurn(file, say) {
-  mkdirSync(dirname(file), { recursive: true });
+  // For its owner alone: the state of the embedded stack will lie in it.
+  mkdirSync(dirname(file), { recursive: true, mode: 0o700 });
   let said = false;
   while (!taken(file)) {
     const holder = holderOf(file);

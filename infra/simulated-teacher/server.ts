@@ -10,6 +10,7 @@ import { createFiles } from './files.ts';
 import { readJson, send, sendError } from './http.ts';
 import { createLimits } from './limits.ts';
 import type { ServerSettings } from './settings.ts';
+import { isFromWebPage } from './web-page.ts';
 
 /**
  * The only place where anything is simulated: a teacher over the OpenAI protocol that knows exactly the facts that it
@@ -40,7 +41,9 @@ export function createSimulatedTeacher(settings: ServerSettings): Server {
 
   async function handle(request: IncomingMessage, response: ServerResponse): Promise<void> {
     const route = `${request.method ?? ''} ${(request.url ?? '').split('?')[0]?.replace(/\/$/, '') ?? ''}`;
-    if (settings.key !== undefined && request.headers.authorization !== `Bearer ${settings.key}`) {
+    if (isFromWebPage(request)) {
+      sendError(response, 403, 'The simulated teacher does not answer web pages.');
+    } else if (settings.key !== undefined && request.headers.authorization !== `Bearer ${settings.key}`) {
       sendError(response, 401, 'Incorrect API key provided.', 'invalid_api_key');
     } else if (route === 'POST /v1/chat/completions') {
       await chat(request, response, teaching);

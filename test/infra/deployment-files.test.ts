@@ -1,4 +1,6 @@
-import { existsSync, readFileSync, readdirSync } from 'node:fs';
+import { spawnSync } from 'node:child_process';
+import { existsSync, mkdtempSync, readFileSync, readdirSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
 import { join, resolve } from 'node:path';
 import { describe, expect, test } from 'vitest';
 import { parse, parseAllDocuments } from 'yaml';
@@ -61,5 +63,67 @@ describe('files for container engines, none of which runs here, name what is the
     const gpu = pods.find(({ metadata }) => metadata.name === 'gpu')?.spec.template.spec;
     expect(gpu?.terminationGracePeriodSeconds).toBeGreaterThanOrEqual(120);
     expect(gpu?.containers[0]?.resources.limits).toMatchObject({ 'nvidia.com/gpu': 1 });
+  });
+
+  test('one Temporal server everywhere: the images are of the version that the embedded one is built from', () => {
+    const built = /go\.temporal\.io\/server v(\S+)/.exec(read('infra/tools/temporal/go.mod'))?.[1];
+    const images = Object.values(compose.services).map(({ image }) => image);
+    const tags = images.flatMap((image) => /^temporalio\/(?:server|admin-tools):(.+)$/.exec(image)?.[1] ?? []);
+    expect(tags).toEqual([built, built, built]);
+    // Holes that were closed in the 1.30 line up to here: CVE-2026-5199.
+    expect(Number(built?.split('.')[2])).toBeGreaterThanOrEqual(3);
+  });
+
+  test('wherever a GPU was asked for, training on the CPU instead is refused', () => {
+    const gpu = compose.services['gpu'] as { environment?: Record<string, unknown> } | undefined;
+    expect(gpu?.environment?.['RATCHET_REQUIRE_CUDA']).toBe(1);
+    expect(read('infra/images/gpu.Dockerfile')).toContain('RATCHET_REQUIRE_CUDA=1');
+    expect(read('infra/kubernetes/gpu.yaml')).toContain("{ name: RATCHET_REQUIRE_CUDA, value: '1' }");
+    expect(read('infra/gpu-host/bootstrap.sh')).toMatch(
+      /^export RATCHET_REQUIRE_CUDA="\$\{RATCHET_REQUIRE_CUDA:-1\}"$/m,
+    );
+  });
+});
+
+describe('bootstrap.sh, with stand-ins for the programs of a host', () => {
+  /** Runs it up to where it would install something. */
+  function bootstrap(nvidiaSmi: string) {
+    const folder = mkdtempSync(join(tmpdir(), 'ratchet-bootstrap-'));
+    try {
+      writeFileSync(join(folder, 'nvidia-smi'), `#!/bin/sh\n${nvidiaSmi}\n`, { mode: 0o755 });
+      for (const name of ['apt-get', 'docker', 'python3']) {
+        writeFileSync(join(folder, name), `#!/bin/sh\necho "$0 $*" >&2\nexit 9\n`, { mode: 0o755 });
+      }
+      writeFileSync(join(folder, 'settings.env'), 'TEMPORAL_ADDRESS=a:1\nRATCHET_BUCKET=b\nAWS_REGION=c\n');
+      return spawnSync('bash', [join(root, 'infra/gpu-host/bootstrap.sh'), join(folder, 'settings.env'), 'image'], {
+        encoding: 'utf8',
+        env: { PATH: `${folder}:/usr/bin:/bin`, HOME: folder },
+      });
+    } finally {
+      rmSync(folder, { recursive: true, force: true });
+    }
+  }
+  const answers = (driver: string) =>
+    `case "$*" in *name*) echo "NVIDIA T4, 15360 MiB, ${driver}";; *) echo ${driver};; esac`;
+
+  test.each(['535.183.01', '550.54.15', '570.86.10'])(
+    'a host with driver %s is refused with the driver that is needed',
+    (driver) => {
+      const { status, stderr } = bootstrap(answers(driver));
+      expect(status).toBe(78);
+      expect(stderr).toContain(`The NVIDIA driver is ${driver}; the trainer's torch (CUDA 13) needs 580 or newer.`);
+    },
+  );
+
+  test('a host whose GPU does not answer is refused', () => {
+    const { status, stderr } = bootstrap('echo "Unable to determine the device handle" >&2; exit 15');
+    expect(status).toBe(78);
+    expect(stderr).toContain('nvidia-smi finds no GPU that answers.');
+  });
+
+  test.each(['580.65.06', '595.10'])('a host with driver %s goes on, told never to train on the CPU', (driver) => {
+    const { status, stderr } = bootstrap(answers(driver));
+    expect(status).toBe(9);
+    expect(stderr).toMatch(/docker run .*--env RATCHET_REQUIRE_CUDA /);
   });
 });

@@ -1,8 +1,13 @@
+import { mkdtempSync, rmSync, statSync } from 'node:fs';
+import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { expect, test } from 'vitest';
+import { afterAll, expect, test } from 'vitest';
 import { stackEnvironment, stackSettings } from '../../infra/embedded/index.ts';
 
-const home = join(import.meta.dirname, 'no-such-home');
+const home = mkdtempSync(join(tmpdir(), 'ratchet-settings-'));
+afterAll(() => {
+  rmSync(home, { recursive: true, force: true });
+});
 
 test("embedded addresses are given in the names that the SDKs read, and the user's other settings are kept", () => {
   const env = stackEnvironment({ RATCHET_HOME: home, RATCHET_S3_PORT: '7171', EDITOR: 'vi', OPENAI_API_KEY: '' });
@@ -53,4 +58,14 @@ test.each(['0', '70000', 'http'])('port %s is refused with its variable', (value
   expect(() => stackSettings({ RATCHET_HOME: home, RATCHET_TEACHER_PORT: value })).toThrow(
     `RATCHET_TEACHER_PORT=${value} is not a port.`,
   );
+});
+
+test('the S3 server has a key of its own for each home, kept for its owner alone, unless one is set', () => {
+  const keyOf = (env: Record<string, string>) =>
+    stackEnvironment({ RATCHET_HOME: home, ...env })['AWS_SECRET_ACCESS_KEY'];
+  expect(keyOf({})).toMatch(/^[\w-]{32}$/);
+  expect(keyOf({})).toBe(keyOf({}));
+  expect(keyOf({ RATCHET_HOME: join(home, 'other') })).not.toBe(keyOf({}));
+  expect(keyOf({ RATCHET_S3_SECRET_KEY: 'mine' })).toBe('mine');
+  for (const path of [join(home, 's3.key'), join(home, 'other')]) expect(statSync(path).mode & 0o077, path).toBe(0);
 });

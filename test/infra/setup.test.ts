@@ -31,14 +31,6 @@ test('a checkout that is set up is left as it is', () => {
   for (const step of steps) expect(step).toMatch(/ in place {2}\(\d+\.\d s\)$/);
 });
 
-test('a missing Python 3.11 is named with its packages', () => {
-  const script = `const { findPython } = await import(${part('python.mjs')});
-    try { findPython(); } catch (error) { console.log(error.message + ' | ' + error.fix); }`;
-  const { stdout } = runModule(script, { PATH: folder() });
-  expect(stdout).toContain('Python 3.11 is missing');
-  expect(stdout).toContain('apt-get install python3.11 python3.11-venv');
-});
-
 test.each([
   [
     'npm error network request to https://registry failed, reason: getaddrinfo ENOTFOUND',
