@@ -206,7 +206,7 @@ export type ApiActivities = {
   /** How batches stand; short. */
   lookAtBatches(input: { recipe: Recipe; ids: string[] }): Promise<BatchNow[]>;
   /** Stores what a batch answered, each response under its request digest. */
-  collectBatch(input: { scope: Scope; recipe: Recipe; file: BatchFile; files: string[] }): Promise<CollectedBatch>;
+  collectBatch(input: { scope: Scope; recipe: Recipe; file: BatchFile } & BatchLeft): Promise<CollectedBatch>;
   /** What has ended already stays as it is. */
   cancelBatches(input: { recipe: Recipe; ids: string[] }): Promise<void>;
   /**
@@ -257,16 +257,23 @@ export type BatchFile = {
   price: TokenPrice;
 };
 
-/** `files` are the provider's ids of what a batch has left, answers and errors. */
+/** How a batch stands; `files` are the provider's ids of the answers that it has left. */
 export type BatchNow = {
   id: string;
   status: BatchStatus;
   done: number;
   total: number;
   files: string[];
+  /** Id of what it says of requests without an answer. */
+  errorFile?: string;
+  /** It ended, and the provider may have more to say of it in a while. */
+  unsettled?: boolean;
   /** Only with status `failed`. */
   refusal?: BatchRefusal;
 };
+
+/** What a batch has left at the provider. */
+export type BatchLeft = Pick<BatchNow, 'files' | 'errorFile'>;
 
 /** Rows of activities/teacher/batches/collected.ts, and how many of them are answers. */
 export type CollectedBatch = {

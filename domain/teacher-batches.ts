@@ -10,19 +10,47 @@ export type BatchStatus =
   | 'cancelled'
   | 'gone';
 
+const statuses = new Map<string, BatchStatus>(
+  Object.entries({
+    ...{ validating: 'validating', failed: 'failed', in_progress: 'in_progress', finalizing: 'finalizing' },
+    ...{ completed: 'completed', expired: 'expired', cancelling: 'cancelling', cancelled: 'cancelled' },
+    ...{ canceling: 'cancelling', canceled: 'cancelled' },
+  } as const),
+);
+
+/** What a provider says, in whatever case and spelling. What nobody knows has not ended. */
+export const batchStatus = (said: unknown): BatchStatus =>
+  (typeof said === 'string' ? statuses.get(said.trim().toLowerCase()) : undefined) ?? 'in_progress';
+
 const ended: readonly BatchStatus[] = ['failed', 'completed', 'expired', 'cancelled', 'gone'];
 
 /** Whether nothing more will come of it. Whatever its end, what was done by then is in its files. */
 export const hasEnded = (status: BatchStatus): boolean => ended.includes(status);
 
 /**
- * Why a batch was refused whole: its requests are not wrong, but more is waiting at the provider than the account may have
- * waiting (`full`); or the batch is wrong, and always will be (`wrong`).
+ * Whether a provider that tells itself in a while may have more to say of an ended batch: it does not know the batch (yet), or
+ * has not named the file of the answers (yet). Those are paid; sent again they would be paid twice.
+ *
+ * @param completed requests that are answered; undefined = it does not say
  */
-export type BatchRefusal = { kind: 'full' | 'wrong'; code: string; message: string; fix: string };
+export const isUnsettled = (status: BatchStatus, files: number, completed: number | undefined): boolean =>
+  status === 'gone' || (hasEnded(status) && status !== 'failed' && files === 0 && completed !== 0);
+
+/** An unsettled batch is believed after so many looks. */
+export const looksUntilSettled = 4;
+
+/**
+ * Why a batch was refused whole: its requests are not wrong, but more is waiting at the provider than the account may have
+ * waiting (`full`), or the provider itself had an error (`outage`); or the batch is wrong, and always will be (`wrong`).
+ */
+export type BatchRefusal = { kind: 'full' | 'outage' | 'wrong'; code: string; message: string; fix: string };
 
 /** OpenAI says it as `token_limit_exceeded`, for tokens and requests alike; others in words. */
 const full = /token_limit_exceeded|enqueued|queue (?:is )?full/i;
+
+/** The provider's own errors. A code tells more than words do. */
+const outage =
+  /^(?:server_error|internal_error|internal_server_error|service_unavailable|overloaded(?:_error)?|timeout|5\d\d)$/i;
 
 const fixes: Readonly<Record<string, string>> = {
   model_not_found: 'check teacher.model (GPT4_MODEL): not every model is served in batches',
@@ -30,20 +58,22 @@ const fixes: Readonly<Record<string, string>> = {
   insufficient_quota: 'check the quota and billing of the account',
 };
 
-/** @param errors as the provider gives them, of a batch that it refused; more than a few say the same */
-export function batchRefusal(
-  errors: readonly { code?: string; message?: string; line?: number | null }[],
-): BatchRefusal {
+/** As the provider gives it; none of it need be there. */
+type BatchError = { code?: string | null; message?: string | null; line?: number | null };
+
+/** @param errors of a batch that was refused; more than a few say the same */
+export function batchRefusal(errors: readonly (BatchError | null)[]): BatchRefusal {
   const [first] = errors;
-  const code = first?.code ?? 'no reason given';
+  const code = first?.code || 'no reason given';
   const place = first?.line ? ` (line ${first.line})` : '';
   const others = errors.length > 1 ? `, and ${errors.length - 1} more` : '';
-  const message = `${first?.message ?? code}${place}${others}`.slice(0, 500);
+  const message = `${first?.message || code}${place}${others}`.slice(0, 500);
   if (full.test(`${code} ${message}`)) {
     const fix =
       'lower teacher.batch.maxRequestsPerFile, wait until other batches of the account are done, or set teacher.mode: live';
     return { kind: 'full', code, message, fix };
   }
+  if (outage.test(code)) return { kind: 'outage', code, message, fix: 'try again later, or set teacher.mode: live' };
   return { kind: 'wrong', code, message, fix: fixes[code] ?? 'correct what it names, or set teacher.mode: live' };
 }
 

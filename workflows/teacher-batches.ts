@@ -1,7 +1,7 @@
 import { ApplicationFailure, CancelledFailure, CancellationScope, log, setHandler, sleep } from '@temporalio/workflow';
 import type { AskInput, Asked, BatchFile, BatchNow } from '../activities/contract.ts';
 import type { ArtefactRef } from '../domain/records.ts';
-import { cancelPatienceMs, hasEnded, isOverdue, lookWaitMs } from '../domain/teacher-batches.ts';
+import { cancelPatienceMs, hasEnded, isOverdue, lookWaitMs, looksUntilSettled } from '../domain/teacher-batches.ts';
 import type { BatchRefusal, BatchWait } from '../domain/teacher-batches.ts';
 import { rootMessage } from './failure.ts';
 import { batchesQuery } from './messages.ts';
@@ -14,11 +14,14 @@ export const askTeacher = (input: AskInput, purse: Purse): Promise<Asked> =>
     ? purse.spend((budget) => askInBatches({ ...input, budget }), costOfAsking)
     : apiTasks(input.recipe.reliability, purse).askTeacher(input);
 
-/** A batch at the provider that has not been collected. */
-type OpenBatch = { id: string; file: BatchFile };
+/** A batch at the provider that has not been collected; `unsettled` = looks that found it ended without its answers. */
+type OpenBatch = { id: string; file: BatchFile; unsettled: number };
 
-/** What a round has come to; `end` ends the stage when the rest of the round is settled. */
-type Came = { rows: ArtefactRef[]; answered: number; full: BatchRefusal | null; end: ApplicationFailure | null };
+/**
+ * What a round has come to. `later` is why batches were refused that may be sent again; `end` ends the stage when the rest of
+ * the round is settled.
+ */
+type Came = { rows: ArtefactRef[]; answered: number; later: BatchRefusal | null; end: ApplicationFailure | null };
 
 /**
  * Rounds of batches: each sends what has no answer yet. A round in which the cap or the provider's queue held something
@@ -35,16 +38,22 @@ async function askInBatches(input: AskInput): Promise<Asked> {
     wait.round += 1;
     const plan = await api.planBatches({ ...input, batches, round: wait.round });
     if (plan.files.length === 0) break;
-    const { rows, answered, full } = await sendRound(input, plan.files, wait);
+    const { rows, answered, later } = await sendRound(input, plan.files, wait);
     batches.push(...rows);
-    if (answered > 0 && (full !== null || plan.deferred > 0)) continue;
+    if (answered > 0 && (later !== null || plan.deferred > 0)) continue;
     tries += 1;
-    if (full === null) continue;
-    if (tries === maxRounds) throw refused('the queue of batches stays full', full);
+    if (later === null) continue;
+    if (tries === maxRounds) throw refused(words[later.kind], later);
     await sleep(6 * 2 ** tries * pollMinutes * 60_000);
   }
   return await api.askTeacher({ ...input, batches });
 }
+
+const words: Readonly<Record<BatchRefusal['kind'], string>> = {
+  full: 'the queue of batches stays full',
+  outage: 'batches keep failing at the provider',
+  wrong: 'batches were refused',
+};
 
 const rejected = (message: string): ApplicationFailure => ApplicationFailure.nonRetryable(message, 'TeacherRejected');
 
@@ -56,12 +65,12 @@ async function sendRound(input: AskInput, files: BatchFile[], wait: BatchWait): 
   const { scope, recipe } = input;
   const api = batchTasks(recipe.reliability);
   const open: OpenBatch[] = [];
-  const came: Came = { rows: [], answered: 0, full: null, end: null };
+  const came: Came = { rows: [], answered: 0, later: null, end: null };
   try {
     for (const file of files) {
       // Not cancelled half-way: the batch could be there without anybody knowing its id.
       const { id } = await CancellationScope.nonCancellable(() => api.submitBatch({ scope, recipe, file }));
-      open.push({ id, file });
+      open.push({ id, file, unsettled: 0 });
       if (CancellationScope.current().consideredCancelled) throw new CancelledFailure('cancelled between batches');
     }
     wait.batches = open.map(({ id, file }) => ({ id, status: 'validating', done: 0, total: file.input.rows }));
@@ -120,17 +129,19 @@ async function abandon(input: AskInput, open: OpenBatch[], wait: BatchWait, came
 async function lookAndCollect(input: AskInput, open: OpenBatch[], wait: BatchWait, came: Came): Promise<void> {
   const { scope, recipe } = input;
   const api = batchTasks(recipe.reliability);
-  for (const { id, status, done, files, refusal } of await look(input, open)) {
+  for (const { id, status, done, files, errorFile, unsettled, refusal } of await look(input, open)) {
     const shown = wait.batches.find((batch) => batch.id === id);
     if (shown) Object.assign(shown, { status, done });
     const index = open.findIndex((batch) => batch.id === id);
-    const file = open[index]?.file;
-    if (file === undefined || !hasEnded(status)) continue;
+    const batch = open[index];
+    if (batch === undefined || !hasEnded(status)) continue;
+    if (unsettled === true && (batch.unsettled += 1) < looksUntilSettled) continue;
     open.splice(index, 1);
-    if (refusal?.kind === 'full') came.full = refusal;
+    if (refusal !== undefined && refusal.kind !== 'wrong') came.later = refusal;
     if (refusal?.kind === 'wrong') came.end ??= refused(`batch ${id} was refused`, refusal);
-    if (files.length === 0) continue;
-    const collected = await CancellationScope.nonCancellable(() => api.collectBatch({ scope, recipe, file, files }));
+    if (files.length === 0 && errorFile === undefined) continue;
+    const left = { file: batch.file, files, ...(errorFile !== undefined && { errorFile }) };
+    const collected = await CancellationScope.nonCancellable(() => api.collectBatch({ scope, recipe, ...left }));
     came.rows.push(collected.rows);
     came.answered += collected.answered;
     if (collected.rejected !== undefined) came.end ??= rejected(collected.rejected);

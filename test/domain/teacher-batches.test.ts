@@ -1,6 +1,14 @@
 import { describe, expect, it } from 'vitest';
 import { batchPriceOf } from '../../domain/prices.ts';
-import { batchRefusal, hasEnded, intoFiles, isOverdue, lookWaitMs } from '../../domain/teacher-batches.ts';
+import {
+  batchRefusal,
+  batchStatus,
+  hasEnded,
+  intoFiles,
+  isOverdue,
+  isUnsettled,
+  lookWaitMs,
+} from '../../domain/teacher-batches.ts';
 
 describe('input files', () => {
   const lines = (...bytes: number[]) => bytes.map((size) => ({ bytes: size }));
@@ -29,6 +37,15 @@ describe('refusals of a whole batch', () => {
       message,
     });
     expect(batchRefusal([{ message: 'the queue is full' }])).toMatchObject({ kind: 'full', code: 'no reason given' });
+  });
+
+  it.each(['server_error', 'internal_error', '503'])('by an error of the provider itself (%s) pass', (code) => {
+    expect(batchRefusal([{ code, message: '' }])).toMatchObject({ kind: 'outage', message: code });
+  });
+
+  it('need say nothing', () => {
+    expect(batchRefusal([null])).toMatchObject({ kind: 'wrong', code: 'no reason given' });
+    expect(batchRefusal([{ code: null, message: null }])).toMatchObject({ message: 'no reason given' });
   });
 
   it('for the batch itself name line and fix', () => {
@@ -60,6 +77,27 @@ it('a batch has ended when nothing more can come of it', () => {
   );
   expect(isOverdue(47 * 3_600_000, 24)).toBe(false);
   expect(isOverdue(49 * 3_600_000, 24)).toBe(true);
+});
+
+it.each([
+  ['completed', 'completed'],
+  ['COMPLETED', 'completed'],
+  ['canceled', 'cancelled'],
+  ['QUEUED', 'in_progress'],
+  [undefined, 'in_progress'],
+  ['constructor', 'in_progress'],
+])('a status that is said as %s is %s', (said, status) => {
+  expect(batchStatus(said)).toBe(status);
+});
+
+it('an ended batch may have more to say: where it is not known, and where its answers have no file', () => {
+  expect(isUnsettled('gone', 0, undefined)).toBe(true);
+  expect(isUnsettled('completed', 0, 5)).toBe(true);
+  expect(isUnsettled('expired', 0, undefined)).toBe(true);
+  expect(isUnsettled('completed', 1, 5)).toBe(false);
+  expect(isUnsettled('cancelled', 0, 0)).toBe(false);
+  expect(isUnsettled('failed', 0, undefined)).toBe(false);
+  expect(isUnsettled('in_progress', 0, 5)).toBe(false);
 });
 
 it('a batch costs half', () => {

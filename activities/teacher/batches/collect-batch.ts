@@ -1,11 +1,7 @@
-import { Readable } from 'node:stream';
-import type { ReadableStream } from 'node:stream/web';
-import { Context } from '@temporalio/activity';
 import { Reliability } from '../../../config/reliability.ts';
 import type { Recipe } from '../../../config/recipe.ts';
-import type { ApiActivities, BatchFile, Scope } from '../../contract.ts';
+import type { ApiActivities, BatchFile, BatchLeft, Scope } from '../../contract.ts';
 import { folderOf, payerOf } from '../../scope.ts';
-import { linesOf } from '../../store/lines.ts';
 import { inChunks, inParallel } from '../../store/parallel.ts';
 import type { Store } from '../../store/store.ts';
 import { connectTeacher } from '../connect.ts';
@@ -14,16 +10,16 @@ import type { TeacherDeps } from '../open-stage.ts';
 import { trackProgress } from '../progress.ts';
 import { mostTokensOf } from '../requests.ts';
 import { keepPaid } from '../response-store.ts';
-import { endOf, teacherFailure } from '../teacher-failure.ts';
+import { teacherFailure } from '../teacher-failure.ts';
 import type { CallFault } from '../teacher-failure.ts';
 import type { CollectedRow } from './collected.ts';
+import { linesAt } from './download-lines.ts';
 import { readLine } from './lines.ts';
 import type { InputLine, ReadLine } from './lines.ts';
 
 /** Lines read before they are stored together, so that memory does not grow with the batch. */
 const linesAtOnce = 256;
 const storesAtOnce = 32;
-const downloadMs = 30 * 60_000;
 
 /**
  * Stores what a batch answered as live calls do, before it is used, and writes what came of each of its requests. May be
@@ -31,14 +27,16 @@ const downloadMs = 30 * 60_000;
  */
 export const createCollectBatch =
   ({ store, openai }: TeacherDeps): ApiActivities['collectBatch'] =>
-  async ({ scope, recipe, file, files }) => {
+  async ({ scope, recipe, file, ...left }) => {
     const connection = connectTeacher(openai, recipe.teacher);
     const progress = trackProgress(file.input.rows, 'collecting a batch');
     let [answered, rejection] = [0, undefined as CallFault | undefined];
     const keep = keeping(store, scope, recipe);
     async function* collect(): AsyncGenerator<CollectedRow> {
       const sent = await sentLines(store, file, recipe);
-      for await (const lines of inChunks(readLines(connection, files, sent, file), linesAtOnce)) {
+      const isNews = createIsNews();
+      for await (const all of inChunks(readLines(connection, left, sent, file), linesAtOnce)) {
+        const lines = all.filter(isNews);
         for (const line of lines) {
           if ('response' in line) answered += 1;
           else rejection ??= line.rejection;
@@ -65,30 +63,35 @@ async function sentLines(store: Store, { input }: BatchFile, { teacher }: Recipe
   return sent;
 }
 
-/** The lines of all files that a batch left, as they come over the network. */
+/** What the files say of each request, as they come over the network. */
 async function* readLines(
   connection: TeacherConnection,
-  files: readonly string[],
+  { files, errorFile }: BatchLeft,
   sent: Awaited<ReturnType<typeof sentLines>>,
   { price }: BatchFile,
 ): AsyncGenerator<ReadLine> {
-  for (const id of files) {
-    for await (const text of linesOf(download(connection, id))) {
+  const all = [
+    ...files.map((id) => ({ id, needed: true })),
+    ...(errorFile === undefined ? [] : [{ id: errorFile, needed: false }]),
+  ];
+  for (const file of all) {
+    for await (const text of linesAt(connection, file)) {
       const line = readLine(text, sent, price);
       if (line !== null) yield line;
     }
   }
 }
 
-/** @throws TeacherRejected, TeacherUnavailable (also where it breaks off); the cancellation */
-async function* download(connection: TeacherConnection, file: string): AsyncGenerator<string> {
-  const signal = Context.current().cancellationSignal;
-  try {
-    const { body } = await connection.client.files.content(file, { signal, timeout: downloadMs });
-    yield* Readable.fromWeb(body as ReadableStream, { signal }).setEncoding('utf8') as AsyncIterable<string>;
-  } catch (error) {
-    throw await endOf(error, connection);
-  }
+/** One line counts for each request, and an answer more than a fault, however often a provider names it. */
+function createIsNews(): (line: ReadLine) => boolean {
+  const answered = new Set<string>();
+  const faulty = new Set<string>();
+  return (line) => {
+    const known = 'response' in line ? answered : faulty;
+    if (answered.has(line.digest) || known.has(line.digest)) return false;
+    known.add(line.digest);
+    return true;
+  };
 }
 
 /** Stores an answer; that of an earlier one to the same request counts, and what this one cost all the same. */

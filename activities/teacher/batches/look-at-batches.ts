@@ -1,5 +1,5 @@
 import OpenAI from 'openai';
-import { batchRefusal } from '../../../domain/teacher-batches.ts';
+import { batchRefusal, batchStatus, isUnsettled } from '../../../domain/teacher-batches.ts';
 import type { ApiActivities, BatchNow } from '../../contract.ts';
 import { inParallel } from '../../store/parallel.ts';
 import { connectTeacher } from '../connect.ts';
@@ -18,22 +18,30 @@ export const createLookAtBatches =
     const connection = connectTeacher(openai, recipe.teacher);
     return await ofEach(connection, ids, 'looking at batches', async (id, signal) => {
       try {
-        return asNow(await connection.client.batches.retrieve(id, { signal }));
+        return asNow(id, await connection.client.batches.retrieve(id, { signal }));
       } catch (error) {
         if (!(error instanceof OpenAI.NotFoundError)) throw error;
-        return { id, status: 'gone', done: 0, total: 0, files: [] };
+        return { id, status: 'gone', done: 0, total: 0, files: [], unsettled: true };
       }
     });
   };
 
-function asNow({ id, status, request_counts: counts, output_file_id, error_file_id, errors }: OpenAI.Batch): BatchNow {
+/** Where there is no file, some say null, some nothing, some an empty text. */
+const fileOf = (said: unknown): string[] => (typeof said === 'string' && said.trim() !== '' ? [said] : []);
+
+function asNow(id: string, batch: OpenAI.Batch): BatchNow {
+  // A server need not say everything that the type says.
+  const { request_counts: counts, errors } = batch as Partial<OpenAI.Batch>;
+  const status = batchStatus(batch.status);
+  const files = fileOf(batch.output_file_id);
+  const [errorFile] = fileOf(batch.error_file_id).filter((file) => !files.includes(file));
   return {
-    id,
-    status,
+    ...{ id, status, files },
     done: (counts?.completed ?? 0) + (counts?.failed ?? 0),
     total: counts?.total ?? 0,
-    files: [output_file_id, error_file_id].filter((file) => typeof file === 'string'),
-    ...(status === 'failed' && { refusal: batchRefusal(errors?.data ?? []) }),
+    ...(errorFile !== undefined && { errorFile }),
+    ...(isUnsettled(status, files.length, counts?.completed) && { unsettled: true }),
+    ...(status === 'failed' && { refusal: batchRefusal(Array.isArray(errors) ? errors : (errors?.data ?? [])) }),
   };
 }
 

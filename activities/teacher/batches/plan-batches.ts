@@ -92,9 +92,13 @@ async function missingOf(
   { faultOf }: Collected,
 ): Promise<Missing[]> {
   const missing: Missing[] = [];
+  // Rows with one text are one request: a provider refuses a file in which an id stands twice.
+  const asked = new Set<string>();
   for await (const { request, index } of numbered(requests)) {
+    if (asked.has(request.digest)) continue;
     if (known.isAnswered(request, index) || faultOf(request.digest)?.again === false) continue;
     const bytes = Buffer.byteLength(JSON.stringify(inputLine(request))) + 1;
+    asked.add(request.digest);
     missing.push({ index, bytes, mostInputTokens: request.mostInputTokens });
   }
   return missing;

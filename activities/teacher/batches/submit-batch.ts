@@ -61,6 +61,7 @@ export const createSubmitBatch =
           metadata: { ratchet: mark, run: scope.run, file: file.name },
         }),
       );
+      demandId(connection, 'batch', id);
       if (await record.write({ batchId: id })) return { id };
       // The try that overtook this one may have found its batch.
       if ((await record.there())?.batchId === id) return { id };
@@ -70,6 +71,12 @@ export const createSubmitBatch =
       progress.end();
     }
   };
+
+/** @throws TeacherUnavailable where a server answers without the id of what it made */
+function demandId({ host }: TeacherConnection, what: string, id: unknown): void {
+  if (typeof id === 'string' && id.trim() !== '') return;
+  throw failure('TeacherUnavailable', `${host} answered the making of a ${what} without its id`);
+}
 
 const overtaken = () => failure('TeacherUnavailable', 'another try sends this batch; it is looked for again');
 
@@ -109,7 +116,11 @@ async function etagOf(store: Store, key: string, text: string): Promise<string |
 /** The batch with the mark that nobody has cancelled; null when there is none. The list is newest first. */
 const findBatch = ({ client, ...connection }: TeacherConnection, mark: string, since: number) =>
   orFailure({ client, ...connection }, async (signal) => {
+    const seen = new Set<string>();
     for await (const batch of client.batches.list({ limit: 100 }, { signal })) {
+      // A server that does not know pages gives the first one for ever.
+      if (seen.has(batch.id)) break;
+      seen.add(batch.id);
       const cancelled = batch.status === 'cancelling' || batch.status === 'cancelled';
       if (batch.metadata?.['ratchet'] === mark && !cancelled) return batch.id;
       if (batch.created_at * 1000 < since - clocksMs) break;
@@ -130,7 +141,9 @@ async function upload(
       // Read from the disk as it is sent: it may be larger than what one wants in memory.
       const content = new File([await openAsBlob(path)], `${mark}.jsonl`);
       const options = { signal, timeout: uploadMs };
-      return (await connection.client.files.create({ file: content, purpose: 'batch' }, options)).id;
+      const { id } = await connection.client.files.create({ file: content, purpose: 'batch' }, options);
+      demandId(connection, 'file', id);
+      return id;
     } catch (error) {
       if (!(error instanceof OpenAI.NotFoundError)) throw error;
       const fix = 'set teacher.mode: live';
