@@ -32,5 +32,5 @@ export function asProblem(error: unknown): CommandProblem {
   );
 }
 
-const storageTypes = new Set(['StorageUnavailable', 'BucketMissing', 'CredentialsRefused']);
+const storageTypes = new Set(['StorageUnavailable', 'StorageUnsuitable', 'BucketMissing', 'CredentialsRefused']);
 const isProblem = (error: Error): error is CommandProblem => error.name === 'CommandProblem' && 'exitCode' in error;

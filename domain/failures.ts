@@ -15,6 +15,7 @@ export const failures = {
   ArtefactDamaged: 'permanent',
   Diverged: 'permanent',
   BucketMissing: 'permanent',
+  StorageUnsuitable: 'permanent',
   CredentialsRefused: 'permanent',
   WebhookRefused: 'permanent',
   OutOfMemory: 'retryable',

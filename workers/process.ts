@@ -12,6 +12,7 @@ import type { Store } from '../activities/store/store.ts';
 import { applyDotEnv } from '../config/dot-env.ts';
 import { readEnvironment } from '../config/environment.ts';
 import type { Surroundings } from '../config/environment.ts';
+import { checkStorage } from './check-storage.ts';
 
 /** What a worker's parts are made from. */
 export type ProcessParts = {
@@ -101,12 +102,15 @@ async function runToEnd(
   });
   const client = createS3Client(surroundings.s3);
   const store = createStore({ client, bucket: surroundings.bucket, cacheDir: join(surroundings.home, 'cache') });
+  const storage = checkStorage(store, log, notice);
   const { connection, namespace } = await connectToTemporal(log, notice);
   try {
+    await storage.known;
     const parts = await assemble({ surroundings, log, store, notice, giveNotice: end.giveNotice });
     const worker = await Worker.create({ connection, namespace, ...optionsOf(parts) });
-    await poll(worker, parts.taskQueue, surroundings, log, notice);
+    await poll(worker, parts.taskQueue, surroundings, log, AbortSignal.any([notice, storage.unfit]));
     await parts.close?.();
+    storage.unfit.throwIfAborted();
     if (!end.told.aborted) {
       log.info('this host goes: no more work is taken here');
       await delay(HOST_GOES_WITHIN_MS, undefined, { signal: end.told }).catch(() => undefined);

@@ -1,5 +1,7 @@
 import { z } from 'zod';
 import { failure } from '../failure.ts';
+import { untilWritten } from '../store/conditional.ts';
+import { placeOf } from '../store/storage-failure.ts';
 import type { Store } from '../store/store.ts';
 
 const Ref = z.object({ uri: z.string(), sha256: z.string(), bytes: z.number(), rows: z.number() });
@@ -30,9 +32,6 @@ const LeaseRecord = z.object({
 });
 export type LeaseRecord = z.infer<typeof LeaseRecord>;
 export type Checkpoint = z.infer<typeof Checkpoint>;
-
-/** More swaps than this lost in a row mean that something other than another attempt is wrong. */
-const MAX_SWAPS = 16;
 
 /** An attempt's right to write below `prefix`, as long as no later attempt took it. */
 export type Lease = {
@@ -67,9 +66,11 @@ export async function readLease(store: Store, prefix: string): Promise<{ record:
  * decides which attempt is the live one, the lease makes sure that the others find out.
  *
  * @param owner must be unlike that of any other attempt
+ * @throws StorageUnavailable when it cannot be taken
  */
 export async function openLease(store: Store, prefix: string, owner: string): Promise<Lease> {
-  for (let swaps = 0; swaps < MAX_SWAPS; swaps++) {
+  const where = placeOf(store.uriOf(keyOf(prefix)));
+  return untilWritten(where, 'the lease could not be taken, since other workers or the server keep it', async () => {
     const before = await readLease(store, prefix);
     const fresh = { version: 1 as const, checkpoints: [], microBatch: null, final: null };
     const takenAt = new Date().toISOString();
@@ -78,9 +79,8 @@ export async function openLease(store: Store, prefix: string, owner: string): Pr
     if (etag !== null) return holdLease(store, prefix, record, etag);
     // The swap may have succeeded and its answer been lost; then the record is ours already.
     const now = await readLease(store, prefix);
-    if (now?.record.owner === owner) return holdLease(store, prefix, now.record, now.etag);
-  }
-  throw failure('LeaseLost', `${store.uriOf(keyOf(prefix))}: other workers keep taking the lease`);
+    return now?.record.owner === owner ? holdLease(store, prefix, now.record, now.etag) : null;
+  });
 }
 
 /**
@@ -122,16 +122,14 @@ function holdLease(store: Store, prefix: string, taken: LeaseRecord, takenEtag: 
   /** One change after the other: two of them must not start from the same version. */
   let queue: Promise<unknown> = Promise.resolve();
   const update: Lease['update'] = (change) => {
-    const turn = queue.then(async () => {
-      for (let swaps = 0; swaps < MAX_SWAPS; swaps++) {
+    const turn = queue.then(() => {
+      const where = placeOf(store.uriOf(keyOf(prefix)));
+      return untilWritten(where, 'a change of the lease was refused although nobody else writes it', async () => {
         if (await swapOnce(change)) return known.record;
         // Ours still, so the other version is our own swap whose answer was lost. `change` must bear being repeated.
         await refresh();
-      }
-      throw failure(
-        'StorageUnavailable',
-        `${store.uriOf(keyOf(prefix))}: ${MAX_SWAPS} swaps failed although nobody else writes`,
-      );
+        return null;
+      });
     });
     queue = turn.catch(() => undefined);
     return turn;

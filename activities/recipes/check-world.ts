@@ -19,12 +19,10 @@ export { checkJudge, checkTeacher } from './check-server.ts';
 /** What the checks need of the world. */
 export type CheckDeps = DataDeps & { store: Store; s3: S3Client; surroundings: Surroundings };
 
-/** The bucket is there and can be written. */
+/** The bucket is there and can be written, and its server does all that ratchet asks of one. */
 export async function checkBucket({ store }: CheckDeps, run: string): Promise<Problem[]> {
-  const key = `runs/${run}/.writable`;
   try {
-    await store.objects.put(key, 'Written to see whether the bucket can be written.\n', 'text/plain');
-    await store.objects.remove([key]);
+    await store.objects.checkServer(`runs/${run}/.writable`);
     return [];
   } catch (error) {
     return [asProblem('RATCHET_BUCKET', error)];

@@ -19,6 +19,8 @@ export function createS3Client(s3: Surroundings['s3'], maxAttempts = MAX_ATTEMPT
     maxAttempts,
     // Artefacts are verified by the SHA-256 of their manifest, and the SDK would see nothing of a range's body.
     responseChecksumValidation: 'WHEN_REQUIRED',
+    // What is sent has a checksum of ours where the server takes one (checksums.ts); the SDK's own cannot be left out again.
+    requestChecksumCalculation: 'WHEN_REQUIRED',
     retryMode: 'standard',
     requestHandler: createHttpHandler({ connectMs: CONNECT_MS, idleMs }),
     ...(s3.endpoint !== undefined && { endpoint: s3.endpoint, forcePathStyle: true }),

@@ -10,25 +10,31 @@ export type DirectResponse = { statusCode: number; headers: Record<string, strin
 type Request = { hostname: string; port: number; head: string; body?: Uint8Array };
 type Exchange = {
   into: Uint8Array;
+  /** Something goes up, so that the head of a success is the whole answer. */
+  isUpload: boolean;
   /** What came before the body; null once the body is being read. */
   head: Buffer | null;
   response: DirectResponse;
   bytes: number;
   filled: number;
+  /** Heads that only said to go on. */
+  interim: number;
   resolve: (response: DirectResponse | null) => void;
   reject: (error: Error) => void;
 };
 
 const HEAD_BYTES = 64 * 1024;
 const IDLE_CONNECTIONS = 16;
+const MOST_INTERIM = 16;
 const END_OF_HEAD = '\r\n\r\n';
 
 export type DirectHttp = ReturnType<typeof createDirectHttp>;
 
 /**
  * One request over plain HTTP; the kernel writes the answer's body to where it is wanted. Node's own HTTP client spends eight times the
- * CPU on it (`docs/measurements.md`), because every 64 KiB become an object. It knows one kind of answer, a plain success of known
- * length; for any other one `ask` resolves to null and somebody else must ask again.
+ * CPU on it (`docs/measurements.md`), because every 64 KiB become an object. It knows one kind of answer to what is fetched, a plain
+ * success of known length, and any success of what goes up: to ask again would do twice what was done. For any other answer `ask`
+ * resolves to null and somebody else must ask again.
  */
 export function createDirectHttp(limits: Limits) {
   const idle = new Map<string, Connection[]>();
@@ -112,8 +118,8 @@ function openConnection(host: string, port: number, { connectMs, idleMs }: Limit
       lost = () => undefined;
       socket.ref();
       return new Promise((resolve, reject) => {
-        const response = { statusCode: 0, headers: {} };
-        current = { into, head: Buffer.alloc(0), response, bytes: 0, filled: 0, resolve, reject };
+        const isUpload = body !== undefined;
+        current = { ...nothingYet(), into, isUpload, resolve, reject };
         if (socket.destroyed) fail(endedBy(host));
         else send(socket, head, body);
       });
@@ -125,6 +131,14 @@ function openConnection(host: string, port: number, { connectMs, idleMs }: Limit
     close: () => socket.destroy(),
   };
 }
+
+const nothingYet = () => ({
+  head: Buffer.alloc(0),
+  response: { statusCode: 0, headers: {} },
+  bytes: 0,
+  filled: 0,
+  interim: 0,
+});
 
 /** In one call to the system. */
 function send(socket: Socket, head: string, body: Uint8Array | undefined): void {
@@ -151,15 +165,38 @@ function readHead(exchange: Exchange, chunk: Buffer): void {
     return;
   }
   const [status = '', ...lines] = text.toString('latin1', 0, end).split('\r\n');
-  exchange.response.statusCode = Number(status.split(' ')[1]);
+  const { response } = exchange;
+  response.statusCode = Number(status.split(' ')[1]);
+  const body = text.subarray(end + END_OF_HEAD.length);
+  if (response.statusCode >= 100 && response.statusCode < 200) {
+    exchange.interim += 1;
+    exchange.head = Buffer.alloc(0);
+    if (exchange.interim > MOST_INTERIM || response.statusCode === 101) exchange.bytes = -1;
+    else readHead(exchange, body);
+    return;
+  }
   for (const line of lines) {
     const colon = line.indexOf(':');
-    exchange.response.headers[line.slice(0, colon).toLowerCase()] = line.slice(colon + 1).trim();
+    response.headers[line.slice(0, colon).toLowerCase()] = line.slice(colon + 1).trim();
   }
+  if (exchange.isUpload) endUpload(exchange, body.length);
+  else beginBody(exchange, body);
+}
+
+/** Whatever may follow the head of a success is nobody's concern: the connection goes with it. */
+function endUpload(exchange: Exchange, followed: number): void {
+  const { statusCode, headers } = exchange.response;
+  const isSuccess = statusCode >= 200 && statusCode < 300;
+  exchange.bytes = isSuccess ? 0 : -1;
+  if (!isSuccess) return;
+  exchange.head = null;
+  if (followed > 0 || (statusCode !== 204 && headers['content-length'] !== '0')) headers['connection'] = 'close';
+}
+
+function beginBody(exchange: Exchange, body: Buffer): void {
   const { statusCode, headers } = exchange.response;
   const bytes = Number(headers['content-length'] ?? NaN);
   const isPlain = (statusCode === 200 || statusCode === 206) && headers['content-encoding'] === undefined;
-  const body = text.subarray(end + END_OF_HEAD.length);
   exchange.bytes = isPlain && bytes <= exchange.into.length && body.length <= bytes ? bytes : -1;
   if (exchange.bytes < 0) return;
   exchange.head = null;

@@ -1,5 +1,6 @@
-import { AbortMultipartUploadCommand, ListMultipartUploadsCommand, paginateListObjectsV2 } from '@aws-sdk/client-s3';
-import type { ListMultipartUploadsCommandOutput, S3Client } from '@aws-sdk/client-s3';
+import { AbortMultipartUploadCommand } from '@aws-sdk/client-s3';
+import type { S3Client } from '@aws-sdk/client-s3';
+import { objectsBelow, uploadsBelow } from './listing.ts';
 import { isMissingUpload, storageFailure } from './storage-failure.ts';
 
 /** An object as a listing tells it; `modified` in Unix milliseconds. */
@@ -13,10 +14,8 @@ export const housekeeping = (client: S3Client, bucket: string) => ({
   entries: async (prefix: string): Promise<Entry[]> => {
     const found: Entry[] = [];
     try {
-      for await (const page of paginateListObjectsV2({ client }, { Bucket: bucket, Prefix: prefix })) {
-        for (const { Key, Size, LastModified } of page.Contents ?? [])
-          if (Key !== undefined) found.push({ key: Key, bytes: Size ?? 0, modified: LastModified?.getTime() ?? 0 });
-      }
+      for await (const { Key, Size, LastModified } of objectsBelow(client, bucket, prefix))
+        if (Key !== undefined) found.push({ key: Key, bytes: Size ?? 0, modified: LastModified?.getTime() ?? 0 });
       return found;
     } catch (error) {
       throw storageFailure(error, 'listing', { bucket, key: prefix });
@@ -25,19 +24,10 @@ export const housekeeping = (client: S3Client, bucket: string) => ({
 
   openUploads: async (prefix: string): Promise<OpenUpload[]> => {
     const found: OpenUpload[] = [];
-    // The SDK has no paginator for this one.
-    let from: { KeyMarker?: string | undefined; UploadIdMarker?: string | undefined } | null = {};
     try {
-      while (from !== null) {
-        const page: ListMultipartUploadsCommandOutput = await client.send(
-          new ListMultipartUploadsCommand({ Bucket: bucket, Prefix: prefix, ...from }),
-        );
-        for (const { Key, UploadId, Initiated } of page.Uploads ?? [])
-          if (Key !== undefined && UploadId !== undefined)
-            found.push({ key: Key, id: UploadId, begun: Initiated?.getTime() ?? Infinity });
-        const { NextKeyMarker: KeyMarker, NextUploadIdMarker: UploadIdMarker } = page;
-        from = page.IsTruncated === true ? { KeyMarker, UploadIdMarker } : null;
-      }
+      for await (const { Key, UploadId, Initiated } of uploadsBelow(client, bucket, prefix))
+        if (Key !== undefined && UploadId !== undefined)
+          found.push({ key: Key, id: UploadId, begun: Initiated?.getTime() ?? Infinity });
       return found;
     } catch (error) {
       throw storageFailure(error, 'listing uploads to', { bucket, key: prefix });

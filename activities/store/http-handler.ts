@@ -1,8 +1,14 @@
-import { Readable } from 'node:stream';
+import { Readable, Transform, pipeline } from 'node:stream';
 import type { HttpRequest } from '@smithy/core/protocols';
 import { NodeHttpHandler } from '@smithy/node-http-handler';
 import { createDirectHttp } from './direct-http.ts';
 import type { DirectHttp, Limits } from './direct-http.ts';
+
+/**
+ * Of an answer that is read whole into memory: a state, a page of a listing, an error. A server that drips bytes for ever is never
+ * idle, and one that pours them fills the memory.
+ */
+const ANSWER = { bytes: 256 * 1024 * 1024, ms: 300_000 };
 
 const destinations = new WeakMap<HttpRequest, Uint8Array>();
 
@@ -18,7 +24,7 @@ export const putBodyInto = (request: HttpRequest, into: Uint8Array): unknown => 
  * The SDK's handler, which also knows {@link putBodyInto}. The body is whole when `handle` resolves, so a transfer that breaks off
  * is one more failed request for the SDK's retries.
  */
-export function createHttpHandler(limits: Limits): NodeHttpHandler {
+export function createHttpHandler(limits: Limits, answer = ANSWER): NodeHttpHandler {
   const handler = new NodeHttpHandler({ connectionTimeout: limits.connectMs, socketTimeout: limits.idleMs });
   const direct = createDirectHttp(limits);
   directs.set(handler, direct);
@@ -26,9 +32,9 @@ export function createHttpHandler(limits: Limits): NodeHttpHandler {
 
   handler.handle = async (request, options) => {
     const into = destinations.get(request);
-    if (into === undefined) return handle(request, options);
     const { response } = await handle(request, options);
-    if (response.statusCode < 300) response.body = await drained(response.body as Readable, into);
+    if (into === undefined) response.body = bounded(response.body as Readable, answer);
+    else if (response.statusCode < 300) response.body = await drained(response.body as Readable, into);
     return { response };
   };
   handler.destroy = () => {
@@ -36,6 +42,24 @@ export function createHttpHandler(limits: Limits): NodeHttpHandler {
     direct.destroy();
   };
   return handler;
+}
+
+/** The same body, which ends with an error for the SDK's retries where it goes on for too long. */
+function bounded(body: Readable, { bytes, ms }: typeof ANSWER): Readable {
+  let left = bytes;
+  const tooLong = () => Object.assign(new Error('the answer does not end'), { name: 'TimeoutError' });
+  const limiter = new Transform({
+    transform(chunk: Buffer, _, done) {
+      left -= chunk.length;
+      if (left < 0) done(tooLong());
+      else done(null, chunk);
+    },
+  });
+  const timer = setTimeout(() => limiter.destroy(tooLong()), ms).unref();
+  pipeline(body, limiter, () => {
+    clearTimeout(timer);
+  });
+  return limiter;
 }
 
 /** Of a body that is longer than its place nothing is kept: the caller sees its length in the answer. */

@@ -1,27 +1,36 @@
 import { crc32 } from 'node:zlib';
-import { DeleteObjectsCommand, GetObjectCommand, PutObjectCommand, paginateListObjectsV2 } from '@aws-sdk/client-s3';
+import { GetObjectCommand, PutObjectCommand } from '@aws-sdk/client-s3';
 import type { S3Client } from '@aws-sdk/client-s3';
+import { checkServer } from './check-server.ts';
+import type { ServerFound } from './check-server.ts';
+import { checkedAsTaken } from './checksums.ts';
+import { conditional } from './conditional.ts';
+import type { Versioned } from './conditional.ts';
 import { downloadFile } from './download.ts';
 import { housekeeping } from './housekeeping.ts';
 import type { Written } from './files.ts';
-import { isConflict, isMissing, storageFailure } from './storage-failure.ts';
+import { objectsBelow } from './listing.ts';
 import { checksumOf, quickPut } from './quick-requests.ts';
+import { removeAll } from './remove.ts';
+import { etagOf, isMissing, storageFailure } from './storage-failure.ts';
 import { uploadFile } from './upload.ts';
-
-/** A small object with the ETag that a later `swap` must present. */
-export type Versioned = { body: string; etag: string };
 
 /** Objects of one bucket. Every method throws the failures of {@link storageFailure}. */
 export type Objects = ReturnType<typeof createObjects>;
 
 /** @param client its own retries are the only ones */
-export const createObjects = (client: S3Client, bucket: string) => ({
-  bucket,
-  ...reading(client, bucket),
-  ...writing(client, bucket),
-  ...conditional(client, bucket),
-  ...housekeeping(client, bucket),
-});
+export function createObjects(client: S3Client, bucket: string) {
+  const reads = reading(client, bucket);
+  const rules = { ...reads, ...writing(client, bucket), ...conditional(client, bucket, reads.read) };
+  return {
+    bucket,
+    ...rules,
+    ...housekeeping(client, bucket),
+
+    /** Tries the server, as {@link checkServer} does. @param prefix of the two small objects for it */
+    checkServer: (prefix: string): Promise<ServerFound> => checkServer(client, bucket, rules, prefix),
+  };
+}
 
 const named =
   (bucket: string) =>
@@ -49,9 +58,12 @@ function reading(client: S3Client, bucket: string) {
     read: (key: string): Promise<Versioned | null> =>
       attempt('reading', key, () =>
         nullIfMissing(async () => {
-          const input = { Bucket: bucket, Key: key, ChecksumMode: 'ENABLED' } as const;
-          const { Body, ETag } = await client.send(new GetObjectCommand(input));
-          return { body: (await Body?.transformToString()) ?? '', etag: ETag ?? '' };
+          const input = { Bucket: bucket, Key: key };
+          const answer = await checkedAsTaken(client, 'whole', (checksum) =>
+            client.send(new GetObjectCommand({ ...input, ...(checksum === 'CRC32' && { ChecksumMode: 'ENABLED' }) })),
+          );
+          const body = (await answer.Body?.transformToString()) ?? '';
+          return { body, etag: etagOf(answer, 'reading', input) };
         }),
       ),
 
@@ -69,9 +81,7 @@ function reading(client: S3Client, bucket: string) {
     list: (prefix: string): Promise<string[]> =>
       attempt('listing', prefix, async () => {
         const keys: string[] = [];
-        for await (const page of paginateListObjectsV2({ client }, { Bucket: bucket, Prefix: prefix })) {
-          for (const { Key } of page.Contents ?? []) if (Key !== undefined) keys.push(Key);
-        }
+        for await (const { Key } of objectsBelow(client, bucket, prefix)) if (Key !== undefined) keys.push(Key);
         return keys;
       }),
   };
@@ -80,61 +90,21 @@ function reading(client: S3Client, bucket: string) {
 function writing(client: S3Client, bucket: string) {
   const attempt = named(bucket);
   return {
-    put: (key: string, body: string, contentType: string): Promise<void> =>
+    put: (key: string, text: string, contentType: string): Promise<void> =>
       attempt('writing', key, async () => {
-        await client.send(new PutObjectCommand({ Bucket: bucket, Key: key, Body: body, ContentType: contentType }));
+        const input = { Bucket: bucket, Key: key, Body: Buffer.from(text), ContentType: contentType };
+        await checkedAsTaken(client, 'whole', async (checksum) => {
+          const put = { ...input, ChecksumCRC32: checksum === 'none' ? undefined : checksumOf(crc32(input.Body)) };
+          etagOf((await quickPut(client, put)) ?? (await client.send(new PutObjectCommand(put))), 'writing', input);
+        });
       }),
 
     /** Sends a file up; memory is bounded by a few pieces, whatever its size. @returns what lies there now */
     putFile: (key: string, path: string, contentType = 'application/octet-stream'): Promise<Written> =>
       attempt('uploading', key, () => uploadFile(client, { Bucket: bucket, Key: key, ContentType: contentType }, path)),
 
+    /** Of keys that are not there too. */
     remove: (keys: readonly string[]): Promise<void> =>
-      attempt('deleting', keys[0] ?? '', async () => {
-        for (let start = 0; start < keys.length; start += 1000) {
-          const Objects = keys.slice(start, start + 1000).map((Key) => ({ Key }));
-          await client.send(new DeleteObjectsCommand({ Bucket: bucket, Delete: { Objects, Quiet: true } }));
-        }
-      }),
-  };
-}
-
-function conditional(client: S3Client, bucket: string) {
-  const attempt = named(bucket);
-  const { read } = reading(client, bucket);
-
-  /** Null when the object's state is not the one asked for. */
-  const put = (key: string, body: string, condition: { IfNoneMatch: '*' } | { IfMatch: string }) =>
-    attempt('writing', key, async () => {
-      const input = { Bucket: bucket, Key: key, ContentType: 'application/json', ...condition };
-      const bytes = Buffer.from(body);
-      const quick = await quickPut(client, { ...input, Body: bytes, ChecksumCRC32: checksumOf(crc32(bytes)) });
-      if (quick !== null) return quick;
-      try {
-        return (await client.send(new PutObjectCommand({ ...input, Body: body }))).ETag ?? '';
-      } catch (error) {
-        // S3 answers 404 to If-Match on an object that is not there.
-        if (isConflict(error) || ('IfMatch' in condition && isMissing(error))) return null;
-        throw error;
-      }
-    });
-
-  return {
-    /**
-     * Writes the object unless there is one. A lost answer makes the SDK ask again and meet its own first write, so
-     * equal content counts as written.
-     *
-     * @returns false when another content is there
-     */
-    putIfAbsent: async (key: string, body: string): Promise<boolean> =>
-      (await put(key, body, { IfNoneMatch: '*' })) !== null || (await read(key))?.body === body,
-
-    /**
-     * Compare-and-swap: writes only over the version with this ETag; null = only where there is none.
-     *
-     * @returns the new ETag, null when another version is there (possibly one's own, after a lost answer)
-     */
-    swap: (key: string, body: string, etag: string | null): Promise<string | null> =>
-      put(key, body, etag === null ? { IfNoneMatch: '*' } : { IfMatch: etag }),
+      attempt('deleting', keys[0] ?? '', () => removeAll(client, bucket, keys)),
   };
 }

@@ -9,7 +9,7 @@ export type QuickPut = {
   Bucket: string;
   Key: string;
   Body: Uint8Array;
-  ChecksumCRC32: string;
+  ChecksumCRC32?: string | undefined;
   ContentType?: string;
   IfNoneMatch?: string;
   IfMatch?: string;
@@ -26,8 +26,11 @@ type Quick = Pick<QuickPut, 'Bucket' | 'Key'> & {
 
 const NO_ANSWER = new Uint8Array(0);
 
-/** The first attempt at an upload, as {@link ask} makes it. @returns ETag; null: the SDK is to ask */
-export async function quickPut(client: S3Client, put: QuickPut): Promise<string | null> {
+/** What a server says of what it has taken; every S3 server has an ETag for it. */
+export type Taken = { ETag?: string | undefined };
+
+/** The first attempt at an upload, as {@link ask} makes it. @returns null: the SDK is to ask */
+export async function quickPut(client: S3Client, put: QuickPut): Promise<Taken | null> {
   const { Bucket, Key, Body, UploadId = '', PartNumber } = put;
   const headers = {
     'content-length': String(Body.length),
@@ -38,7 +41,7 @@ export async function quickPut(client: S3Client, put: QuickPut): Promise<string 
   };
   const query = PartNumber === undefined ? {} : { partNumber: String(PartNumber), uploadId: UploadId };
   const answer = await ask(client, { method: 'PUT', Bucket, Key, query, headers, body: Body });
-  return answer?.headers['etag'] ?? null;
+  return answer && { ETag: answer.headers['etag'] };
 }
 
 /** The first attempt at a download into memory, as {@link ask} makes it. @returns null: the SDK is to ask */

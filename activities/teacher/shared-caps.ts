@@ -11,6 +11,7 @@ type Members = z.infer<typeof Members>;
 const renewMs = 5_000;
 /** One that has not renewed for so long is gone. Clocks of hosts may differ by less than half of it. */
 const goneMs = 30_000;
+const MOST_AT_ONCE = 4;
 
 /**
  * Divides caps evenly among the processes that ask the same model: each is a member of a list in S3, kept by
@@ -34,20 +35,28 @@ export async function shareCaps(store: Store, name: string, caps: Caps, pace: Pa
   const members = await keep();
   divide(members);
   if (members > 1) pace.pause(renewMs * 1.5);
+  let onTheirWay = 0;
   const timer = setInterval(() => {
+    // While S3 is away a new request hears sooner that it is back than one that pauses; a server that hangs gets no more of them.
+    if (onTheirWay === MOST_AT_ONCE) return;
+    onTheirWay += 1;
     const askedAt = Date.now();
-    keep().then(
-      (count) => {
-        renewedAt = askedAt;
-        divide(count);
-      },
-      () => {
-        if (Date.now() - renewedAt > goneMs / 2) pace.pause(renewMs * 1.5);
-      },
-    );
+    keep()
+      .then(
+        (count) => {
+          renewedAt = askedAt;
+          divide(count);
+        },
+        () => undefined,
+      )
+      .finally(() => (onTheirWay -= 1));
+  }, renewMs);
+  const watch = setInterval(() => {
+    if (Date.now() - renewedAt > goneMs / 2) pace.pause(renewMs * 1.5);
   }, renewMs);
   return () => {
     clearInterval(timer);
+    clearInterval(watch);
     // One that cannot say that it leaves is gone by itself.
     change(store, key, (all) => Object.fromEntries(Object.entries(all).filter(([id]) => id !== me))).catch(
       () => undefined,
@@ -55,15 +64,21 @@ export async function shareCaps(store: Store, name: string, caps: Caps, pace: Pa
   };
 }
 
-/** @returns how many members there are after the change */
+/** @returns how many members there are after the change. @throws StorageUnavailable when others are always faster */
 async function change(store: Store, key: string, update: (members: Members) => Members): Promise<number> {
-  for (;;) {
-    const found = await store.getJson(key);
+  const body = await store.objects.change(key, (found) => {
     const now = Date.now();
-    const listed = Object.entries(Members.parse(found?.value ?? {})).filter(([, until]) => until > now);
-    const members = update(Object.fromEntries(listed));
-    if ((await store.objects.swap(key, JSON.stringify(members), found?.etag ?? null)) !== null) {
-      return Object.keys(members).length;
-    }
+    const listed = Object.entries(membersOf(found)).filter(([, until]) => until > now);
+    return JSON.stringify(update(Object.fromEntries(listed)));
+  });
+  return Object.keys(membersOf(body)).length;
+}
+
+/** A list that nobody can read is as none: each member puts itself on the new one within seconds. */
+function membersOf(text: string | null): Members {
+  try {
+    return Members.parse(JSON.parse(text ?? '{}'));
+  } catch {
+    return {};
   }
 }

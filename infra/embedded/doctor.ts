@@ -1,12 +1,10 @@
 import { execFile } from 'node:child_process';
-import { randomUUID } from 'node:crypto';
 import { existsSync } from 'node:fs';
 import { statfs } from 'node:fs/promises';
 import { promisify } from 'node:util';
-import { DeleteObjectCommand, GetObjectCommand, PutObjectCommand, S3ServiceException } from '@aws-sdk/client-s3';
 import { tryToListen } from './ports.ts';
 import { StackProblem } from './problem.ts';
-import { connectS3, connectTemporal, searchAttributes } from './probes.ts';
+import { connectTemporal, searchAttributes } from './probes.ts';
 import type { WholeEnvironment } from './probes.ts';
 import { liveRecord } from './records.ts';
 import { makeHome } from './secret.ts';
@@ -20,6 +18,14 @@ export type Check = { name: string; ok: boolean; detail: string; fix: string };
 type Look = { name: string; fix: string; look: () => Promise<string> };
 
 const run = promisify(execFile);
+
+/** The store takes a while to load. */
+const loadStore = async () => ({
+  ...(await import('../../activities/store/client.ts')),
+  ...(await import('../../activities/store/objects.ts')),
+  ...(await import('../../config/environment.ts')),
+});
+const failureKind = (error: unknown): unknown => (error as { type?: unknown }).type;
 const SMALLEST_FREE_BYTES = 5e9;
 
 /**
@@ -123,22 +129,17 @@ function temporalLook({ embedded }: StackSettings, env: WholeEnvironment): Look 
 
 function bucketLook({ embedded }: StackSettings, env: WholeEnvironment): Look {
   const look = async () => {
-    const client = await connectS3(env, 2);
-    const object = { Bucket: env['RATCHET_BUCKET'], Key: `doctor/${randomUUID()}` };
+    const { createS3Client, createObjects, readEnvironment } = await loadStore();
+    const { s3, bucket } = readEnvironment(env);
+    const client = createS3Client(s3, 2);
     try {
-      const write = () => client.send(new PutObjectCommand({ ...object, Body: 'ratchet', IfNoneMatch: '*' }));
-      await write();
-      const refused = await write().then(
-        () => false,
-        (error: unknown) => error instanceof S3ServiceException && error.$metadata.httpStatusCode === 412,
-      );
-      const text = await (await client.send(new GetObjectCommand(object))).Body?.transformToString();
-      await client.send(new DeleteObjectCommand(object));
-      if (text !== 'ratchet') throw new Error('an object did not come back as it was written');
-      if (!refused) {
-        throw new StackProblem('conditional puts are not honoured', 'Use an S3 server that knows If-None-Match: *.');
-      }
-      return `s3://${object.Bucket ?? ''} can be written and read, conditional puts hold`;
+      const { checksums } = await createObjects(client, bucket).checkServer('doctor/check');
+      return `s3://${bucket} can be written and read, conditional puts hold, ${checksums}`;
+    } catch (error) {
+      // An embedded server that is away is started by the fix below.
+      if (failureKind(error) === 'StorageUnavailable') throw error;
+      const [what, ...fixes] = (error as Error).message.split('; ');
+      throw new StackProblem(what ?? '', `${fixes.join('; ')}.`);
     } finally {
       client.destroy();
     }
