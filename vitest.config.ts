@@ -1,4 +1,8 @@
 import { defineConfig } from 'vitest/config';
+import { dataFolder } from './test/setup/data-folder.ts';
+
+/** Tests that read public data find it there; they say so where it is not. */
+const env = { RATCHET_DATA: dataFolder };
 
 export default defineConfig({
   test: {
@@ -7,6 +11,7 @@ export default defineConfig({
       {
         test: {
           name: 'unit',
+          env,
           include: ['test/{domain,config,cli}/**/*.test.ts', 'test/activities/reports/**/*.test.ts'],
         },
       },
@@ -14,6 +19,7 @@ export default defineConfig({
       {
         test: {
           name: 'integration',
+          env,
           include: ['test/{infra,activities,teacher,workflows,integration,replay}/**/*.test.ts'],
           exclude: ['test/activities/reports/**'],
           fileParallelism: false,

@@ -18,7 +18,13 @@ import type { Store } from './store/store.ts';
  * What the activities of the orchestrator need. `environment` is the process's own (with `.env`): the names that
  * override a recipe, `DRY_RUN`, the secret of `gates.webhook`, `RATCHET_DATA`, `HF_TOKEN`, `HF_ENDPOINT`.
  */
-export type OrchestratorDeps = { store: Store; s3: S3Client; surroundings: Surroundings; environment: Environment };
+export type OrchestratorDeps = {
+  store: Store;
+  s3: S3Client;
+  surroundings: Surroundings;
+  environment: Environment;
+  /** Paths that others send are held to RATCHET_DATA and the checkout; true for workers. */ confined?: boolean;
+};
 
 /** Activities of task queue `ratchet`, all but the report's. */
 export const createOrchestratorActivities = (deps: OrchestratorDeps): Omit<OrchestratorActivities, 'writeReport'> => ({

@@ -1,7 +1,7 @@
 import { loadRecipe } from '../config/load-recipe.ts';
 import type { LoadedRecipe } from '../config/load-recipe.ts';
 import { environmentSettings, parseSet } from '../config/overrides.ts';
-import { readRecipeText } from '../config/recipe-files.ts';
+import { isRecipePath, readRecipeText } from '../config/recipe-files.ts';
 import type { Policy } from '../domain/gate-types.ts';
 import type { RunStart } from '../domain/programme.ts';
 import { runNameFix, runNameProblem } from '../domain/run-name.ts';
@@ -32,15 +32,13 @@ export function startInput(
   const loaded = loadRecipe({ recipe, environment: env, overrides });
   const whole = { ...Object.fromEntries(ofShell), ...overrides };
   const start: RunStart = {
-    recipe: isPath(recipe) ? (readRecipeText(recipe).values as Record<string, unknown>) : recipe,
+    // A file of this machine is sent whole: the worker may be on another one.
+    recipe: isRecipePath(recipe) ? (readRecipeText(recipe).values as Record<string, unknown>) : recipe,
     ...(Object.keys(whole).length === 0 ? {} : { overrides: whole }),
     ...(options.from !== undefined && options.at !== undefined ? { from: { run: options.from, at: options.at } } : {}),
   };
   return { start, loaded };
 }
-
-/** A file of this machine is sent whole: the worker may be on another one. Same rule as config/recipe-files.ts. */
-const isPath = (recipe: string) => recipe.includes('/') || /\.(?:ya?ml|json)$/u.test(recipe);
 
 /** `demo-20260301-101500`, in UTC: sorts by time, and says what it was. */
 export const runName = (recipe: string, now: Date): string =>

@@ -36,6 +36,12 @@ const Environment = z.object({
     .optional()
     .describe("Where a worker serves the SDK's metrics to Prometheus; default: nowhere."),
   RATCHET_KEEP_WORK: z.stringbool().default(false).describe('Keep the folders of finished trainer jobs.'),
+  RATCHET_ALLOW_ANY_PATH: z
+    .stringbool()
+    .default(false)
+    .describe(
+      'A worker reads any file that a recipe names, not only those below RATCHET_DATA: for a stack of one user.',
+    ),
   RATCHET_GRACE_SECONDS: z.coerce
     .number('must be a number of seconds')
     .positive('must be a number of seconds above 0')
@@ -94,6 +100,7 @@ export type Surroundings = {
   host: string;
   graceMs: number;
   keepWork: boolean;
+  allowAnyPath: boolean;
   metricsAddress: string | undefined;
   metadata: { aws: string; gcp: string };
   logLevel: 'error' | 'warn' | 'info' | 'debug';
@@ -129,6 +136,7 @@ export function readEnvironment(env: Readonly<Record<string, string | undefined>
     host: hostname(),
     graceMs: values.RATCHET_GRACE_SECONDS * 1000,
     keepWork: values.RATCHET_KEEP_WORK,
+    allowAnyPath: values.RATCHET_ALLOW_ANY_PATH,
     metricsAddress: values.RATCHET_METRICS_ADDRESS,
     metadata: {
       aws: values.AWS_EC2_METADATA_SERVICE_ENDPOINT.replace(/\/$/, ''),

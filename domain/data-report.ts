@@ -1,6 +1,6 @@
 import type { Agreement, ResponseReport, TemplateCounts } from './agreement.ts';
 import { percent, share, signedFigure } from './figures.ts';
-import type { ClassCounts, DataReport, DataStep } from './records.ts';
+import type { ClassCounts, DataReport, DataSource, DataStep } from './records.ts';
 
 /** Text of the data report; the figures themselves are the counts of the report. */
 
@@ -52,9 +52,29 @@ export const responseLines = (responses: ResponseReport): string[] => {
   ];
 };
 
+/** `hf://o/n: 4,000 rows of 4 files (data/train-00000-of-00004.jsonl 1,000, …), revision 1f0a…`, and what comes twice. */
+export function sourceLines({ name, files, more = 0, revision, repeated, contradicting }: DataSource): string[] {
+  const rows = files.reduce((sum, file) => sum + file.rows, 0);
+  const list = files.map((file) => `${file.name} ${file.rows}`).join(', ');
+  const several = files.length + more;
+  const of =
+    several === 1 && files[0]?.name === name
+      ? ''
+      : ` of ${several} ${several === 1 ? 'file' : 'files'} (${list}${more > 0 ? ` and ${more} more` : ''})`;
+  const lines = [
+    `source ${name}: ${more > 0 ? 'more than ' : ''}${rows} rows${of}${revision === undefined ? '' : `, revision ${revision}`}`,
+  ];
+  if (repeated !== undefined) lines.push(`${repeated} questions come more than once`);
+  if (contradicting) {
+    const [first, other] = contradicting.first;
+    lines.push(`${contradicting.count} questions come with both answers, first those of rows ${first} and ${other}`);
+  }
+  return lines;
+}
+
 /** One line per step and per kind of generated text. */
 export function dataReportLines(report: DataReport): string[] {
-  const lines = report.steps.map(stepText);
+  const lines = [...(report.source ? sourceLines(report.source) : []), ...report.steps.map(stepText)];
   const { drafts, responses, pairs } = report;
   if (drafts) {
     lines.push(

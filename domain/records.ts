@@ -173,9 +173,26 @@ export type DataStep = {
   removed: { reason: string; counts: ClassCounts }[];
 };
 
+/** What was taken as a run's questions. */
+export type DataSource = {
+  /** As the recipe names it. */
+  name: string;
+  /** In their order; of very many the first ones, then `more` of them. */
+  files: { name: string; rows: number }[];
+  more?: number;
+  /** The commit of a data set on the hub. */
+  revision?: string;
+  /** Questions that come more than once. */
+  repeated?: number;
+  /** Of these, with both answers; the ids of the first. */
+  contradicting?: { count: number; first: [id: string, id: string] };
+};
+
 /** Class balance before and after each filter, and the quality of what was generated; counts only. */
 export type DataReport = {
   steps: DataStep[];
+  /** Of the run's questions. */
+  source?: DataSource;
   drafts?: { n: number; truncated: number; unparsable: number; lenient: number; correct: number };
   responses?: {
     n: number;

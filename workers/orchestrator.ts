@@ -12,7 +12,13 @@ await runWorker('orchestrator', ({ surroundings, store }) => {
     taskQueue: 'ratchet',
     workflowsPath: new URL('../workflows/index.ts', import.meta.url).pathname,
     activities: beating({
-      ...createOrchestratorActivities({ store, s3, surroundings, environment: process.env }),
+      ...createOrchestratorActivities({
+        store,
+        s3,
+        surroundings,
+        environment: process.env,
+        confined: !surroundings.allowAnyPath,
+      }),
       ...createReportActivities({ store, home: surroundings.home, now }),
     }),
     graceMs: 5_000,

@@ -1,65 +1,56 @@
-import { readFile } from 'node:fs/promises';
-import type { Readable } from 'node:stream';
-import type { Question } from '../../domain/records.ts';
-import { normaliseRows } from '../../domain/strategyqa.ts';
+import type { DataSource, Question } from '../../domain/records.ts';
+import { normaliseRows, repeatedQuestions } from '../../domain/strategyqa.ts';
 import { failure, failureType } from '../failure.ts';
-import { linesOf } from '../store/lines.ts';
 import { withSource } from './locate-source.ts';
-import type { DataDeps } from './locate-source.ts';
+import type { DataDeps, SourceFiles } from './locate-source.ts';
+import { readFileRows } from './read-rows.ts';
+
+/** Questions with what was taken for them. */
+export type LoadedData = { questions: Question[]; source: DataSource };
+
+/** Files that the data report lists by name; it travels through the history. */
+const mostListed = 16;
+
+/** Domain's refusals say which row; which file it is the row of is known here. */
+async function ofFile<T>(file: string, read: () => Promise<T>): Promise<T> {
+  try {
+    return await read();
+  } catch (error) {
+    if (failureType(error) !== undefined || !(error instanceof Error) || error.name !== 'InvalidData') throw error;
+    throw failure('InvalidData', `${file}: ${error.message}`);
+  }
+}
+
+async function readAll(source: string, { files, revision }: SourceFiles): Promise<LoadedData> {
+  const several = files.length > 1;
+  const questions: Question[] = [];
+  const taken: DataSource['files'] = [];
+  for (const { name, path } of files) {
+    await ofFile(several ? `${source} (${name})` : source, async () => {
+      const rows = normaliseRows(await readFileRows(path), { emptyToo: several, before: questions });
+      for (const row of rows) questions.push(row);
+      taken.push({ name, rows: rows.length });
+    });
+  }
+  if (questions.length === 0) throw failure('InvalidData', `${source}: the data set is empty: it has no rows`);
+  const more = taken.length - mostListed;
+  const of = {
+    ...(more > 0 && { more }),
+    ...(revision !== undefined && { revision }),
+    ...repeatedQuestions(questions),
+  };
+  return { questions, source: { name: source, files: taken.slice(0, mostListed), ...of } };
+}
 
 /**
- * Reads questions from any source. JSON Lines are read as a stream; a JSON array is read whole.
+ * Reads questions from any source, and says what was taken.
  *
- * @returns at least one question, in the order of the file
- * @throws InvalidData naming source, row and field
+ * @returns at least one question, in the order of the files
+ * @throws InvalidData naming source, row and field; it quotes no content beyond a short word
  */
-export async function loadQuestions(source: string, deps: DataDeps): Promise<Question[]> {
-  try {
-    return await withSource(source, deps, async (path, open) => {
-      const rows =
-        (await firstCharacter(open())) === '[' ? parseArray(await readFile(path, 'utf8')) : await parseLines(open());
-      return normaliseRows(rows);
-    });
-  } catch (error) {
-    // Domain's refusals say which row; which file it is the row of is known here.
-    if (failureType(error) === undefined && error instanceof Error && error.name === 'InvalidData') {
-      throw failure('InvalidData', `${source}: ${error.message}`);
-    }
-    throw error;
-  }
-}
+export const loadData = (source: string, deps: DataDeps): Promise<LoadedData> =>
+  withSource(source, deps, (found) => readAll(source, found));
 
-async function firstCharacter(stream: Readable): Promise<string | undefined> {
-  for await (const chunk of stream as AsyncIterable<string>) {
-    const character = /\S/.exec(chunk.replace(/^\uFEFF/, ''))?.[0];
-    if (character !== undefined) return character;
-  }
-  return undefined;
-}
-
-const invalidData = (message: string): Error => Object.assign(new Error(message), { name: 'InvalidData' });
-
-function parseArray(text: string): unknown[] {
-  try {
-    return JSON.parse(text.replace(/^\uFEFF/, '')) as unknown[];
-  } catch (error) {
-    throw invalidData(
-      `not JSON: ${error instanceof Error ? error.message : ''}; the file must be a JSON array or JSON Lines`,
-    );
-  }
-}
-
-async function parseLines(stream: Readable): Promise<unknown[]> {
-  const rows: unknown[] = [];
-  for await (const text of linesOf(stream)) {
-    if (text.trim() === '') continue;
-    try {
-      rows.push(JSON.parse(text));
-    } catch {
-      throw invalidData(
-        `row ${rows.length + 1} is not JSON: ${text.slice(0, 40)}; the file must be a JSON array or JSON Lines`,
-      );
-    }
-  }
-  return rows;
-}
+/** The questions alone. */
+export const loadQuestions = async (source: string, deps: DataDeps): Promise<Question[]> =>
+  (await loadData(source, deps)).questions;

@@ -1,12 +1,14 @@
+import { Context } from '@temporalio/activity';
 import type { Recipe } from '../../config/recipe.ts';
-import type { DataStep, Question } from '../../domain/records.ts';
+import { sourceLines } from '../../domain/data-report.ts';
+import type { DataSource, DataStep, Question } from '../../domain/records.ts';
 import { countByAnswer, limitEvaluation, splitQuestions, stratifiedSample } from '../../domain/sampling.ts';
 import type { OrchestratorActivities } from '../contract.ts';
 import { failure } from '../failure.ts';
 import { folderOf } from '../scope.ts';
 import { sha256 } from '../store/files.ts';
 import type { Store } from '../store/store.ts';
-import { loadQuestions } from './load-questions.ts';
+import { loadData } from './load-questions.ts';
 import type { DataDeps } from './locate-source.ts';
 
 /** The questions of a run: those to train on, those held out, and how they came about. */
@@ -53,15 +55,33 @@ export function chooseQuestions(questions: readonly Question[], { data, seed }: 
   };
 }
 
+/** Says what was taken in the worker's log; outside of a worker nobody reads one. */
+function tell(source: DataSource): void {
+  const log = activityLog();
+  const [first = '', ...others] = sourceLines(source);
+  log?.info(first);
+  for (const line of others) log?.warn(`${source.name}: ${line}`);
+}
+
+function activityLog(): Context['log'] | undefined {
+  try {
+    return Context.current().log;
+  } catch {
+    return undefined;
+  }
+}
+
 /** Writes `train.jsonl` and `evaluation.jsonl` of the run. */
 export const createPrepareData =
   (store: Store, deps: DataDeps): OrchestratorActivities['prepareData'] =>
   async ({ scope, recipe }) => {
-    const { train, evaluation, steps } = chooseQuestions(await loadQuestions(recipe.data.source, deps), recipe);
+    const { questions, source } = await loadData(recipe.data.source, deps);
+    tell(source);
+    const { train, evaluation, steps } = chooseQuestions(questions, recipe);
     const folder = folderOf(scope);
     return {
       train: await store.putRows(`${folder}/train.jsonl`, train),
       evaluation: await store.putRows(`${folder}/evaluation.jsonl`, evaluation),
-      report: { steps },
+      report: { source, steps },
     };
   };

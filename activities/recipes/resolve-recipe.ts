@@ -2,6 +2,7 @@ import { z } from 'zod';
 import { estimateOf } from '../../config/check-recipe.ts';
 import { loadRecipe } from '../../config/load-recipe.ts';
 import type { LoadedRecipe } from '../../config/load-recipe.ts';
+import { isRecipePath } from '../../config/recipe-files.ts';
 import { isDryRun } from '../../config/overrides.ts';
 import { isRefusal, refusal, suggestName } from '../../config/problem.ts';
 import type { Problem } from '../../config/problem.ts';
@@ -71,6 +72,7 @@ export const refusalAsFailure = (error: unknown): unknown =>
  */
 export async function resolveStart(deps: CheckDeps, start: unknown, run: string): Promise<ResolvedRecipe> {
   const { recipe: source, overrides = {}, from } = readInput(Start, start, runWords) as RunStart;
+  if (deps.confined && typeof source === 'string' && isRecipePath(source)) throw outOfReach();
   checkRunNames({ run, 'from.run': from?.run });
   const loaded: LoadedRecipe = loadRecipe({ recipe: source, environment: deps.environment, overrides });
   const { recipe } = loaded;
@@ -100,6 +102,17 @@ function checkRunNames(names: Readonly<Record<string, string | undefined>>): voi
   });
   if (problems.length > 0) throw refusal(problems);
 }
+
+/** A worker that serves several people opens no file of its host that one of them names. */
+const outOfReach = (): Error =>
+  refusal([
+    {
+      type: 'InvalidRecipe',
+      field: 'recipe',
+      problem: 'is a path, and this worker reads no recipe from its own disk',
+      fix: 'start it by `ratchet run PATH`, which sends the file, or send the recipe itself or the name of a shipped one',
+    },
+  ]);
 
 /** The first activity of a run; refuses bad input, and every run where `DRY_RUN` is set for this worker. */
 export const createResolveRecipe =

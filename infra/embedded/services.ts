@@ -35,7 +35,9 @@ export function describeServices(env: Environment, only: readonly ServiceName[] 
   const wanted = (name: ServiceName) =>
     only.includes(name) && (!(name in embedded) || embedded[name as keyof typeof embedded]);
   return serviceNames.filter(wanted).map((name) => {
-    const childEnvironment = { ...environment, RATCHET_SERVICE: name };
+    // Whoever started the stack owns its server and its workers: recipes may name any file of theirs.
+    const allowAnyPath = env['RATCHET_ALLOW_ANY_PATH'] || (embedded.temporal ? '1' : '');
+    const childEnvironment = { ...environment, RATCHET_SERVICE: name, RATCHET_ALLOW_ANY_PATH: allowAnyPath };
     if (name === 'temporal') return temporalServer(settings, childEnvironment);
     if (name === 's3') return s3Server(settings, childEnvironment);
     const servers = (['temporal', 's3'] as const).filter(wanted);

@@ -4,6 +4,7 @@ import path from 'node:path';
 import type { Answer, Draft, EvaluatedItem, Question, TeacherResponse } from '../../domain/records.ts';
 import type { EvaluationSummary } from '../../domain/records.ts';
 import { countItems } from '../../domain/evaluation.ts';
+import { dataFolder } from '../setup/data-folder.ts';
 
 /** Rows for the tests of domain; ids are zero-padded, so their order is that of the numbers. */
 
@@ -100,7 +101,6 @@ export const summaryOf = (
   adapterSha256: sha256(name.slice(0, 1)),
 });
 
-const dataFolder = process.env['RATCHET_DATA'] ?? path.resolve(import.meta.dirname, '../../../shared/data');
 const strategyQa = path.join(dataFolder, 'strategyqa/train.json');
 
 /** Rows of the real StrategyQA file, or null where there is none. */

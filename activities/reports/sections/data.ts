@@ -1,4 +1,4 @@
-import { total } from '../../../domain/data-report.ts';
+import { sourceLines, total } from '../../../domain/data-report.ts';
 import { share } from '../../../domain/figures.ts';
 import type { DataReport, DataStep, ResponseClass } from '../../../domain/records.ts';
 import { attemptLabel } from '../charts/accuracy-chart.ts';
@@ -24,8 +24,13 @@ export function dataSection(data: ReportData): Html {
     'data',
     'Data',
     'Share of yes before and after every step, and what each step took away. A filter that removes one class more than the other teaches the model an answer.',
-    html`${balanceTable(groups)} ${qualityTables(data)} ${pairsTable(groups)}`,
+    html`${sourceWords(data)} ${balanceTable(groups)} ${qualityTables(data)} ${pairsTable(groups)}`,
   );
+}
+
+function sourceWords({ data: { prepared } }: ReportData): Html {
+  if (!prepared?.source) return html``;
+  return html`${sourceLines(prepared.source).map((line) => html`<p>${line}.</p>`)}`;
 }
 
 function removedWords({ before, after, removed }: DataStep): Html {

@@ -127,7 +127,7 @@ describe('bad rows are named', () => {
       'row 2: field answer must be',
     ],
     [`${lines}\n{"qid":"c","quetsion":"z?","answer":true}`, 'row 3: field question is missing'],
-    [`${lines}\n{"qid":"c",`, 'row 3 is not JSON: {"qid":"c",'],
+    [`${lines}\n{"qid":"c",`, 'row 3 is not JSON: wrong at column 12'],
     [`${lines}\n${JSON.stringify(rows[0])}`, 'row 3: qid a is also that of row 1'],
     ['[{"qid":', 'not JSON: '],
   ])('%j', async (text, message) => {

@@ -1,5 +1,5 @@
 import { existsSync } from 'node:fs';
-import { join, resolve } from 'node:path';
+import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { createOrchestratorActivities } from '../../../activities/orchestrator-activities.ts';
 import { createS3Client } from '../../../activities/store/client.ts';
@@ -11,12 +11,13 @@ import type { Answer, Balance, Filtering, Question } from '../../../domain/recor
 import { defaultTemplates } from '../../../domain/templates.ts';
 import { givenAnswer } from '../../../infra/simulated-teacher/teaching.ts';
 import { draftRow, responseRow } from '../../domain/rows.ts';
+import { dataFolder } from '../../setup/data-folder.ts';
 import { startTestS3 } from '../../setup/s3.ts';
 import type { TestS3 } from '../../setup/s3.ts';
 import { startSimulatedTeacher } from '../../teacher/simulated-server.ts';
 import { ask, draftFor } from '../../teacher/stage.ts';
 
-const data = process.env['RATCHET_DATA'] ?? resolve(import.meta.dirname, '../../../../shared/data');
+const data = dataFolder;
 const file = join(data, 'strategyqa/train.json');
 
 if (!existsSync(file))
