@@ -3,7 +3,7 @@ import { dirname, join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
 import { loadClientConnectConfig } from '@temporalio/envconfig';
 import { NativeConnection, Runtime, Worker } from '@temporalio/worker';
-import type { WorkerOptions } from '@temporalio/worker';
+import type { NativeConnectionOptions, WorkerOptions } from '@temporalio/worker';
 import { createLog, temporalLogger } from '../activities/logging.ts';
 import type { Log } from '../activities/logging.ts';
 import { createS3Client } from '../activities/store/client.ts';
@@ -12,6 +12,7 @@ import type { Store } from '../activities/store/store.ts';
 import { applyDotEnv } from '../config/dot-env.ts';
 import { readEnvironment } from '../config/environment.ts';
 import type { Surroundings } from '../config/environment.ts';
+import { useProxies } from '../config/proxy.ts';
 import { checkStorage } from './check-storage.ts';
 
 /** What a worker's parts are made from. */
@@ -85,6 +86,7 @@ async function runToEnd(
   log: Log,
   assemble: (parts: ProcessParts) => WorkerParts | Promise<WorkerParts>,
 ): Promise<void> {
+  useProxies(process.env);
   const surroundings = readEnvironment();
   const end = noticeOfEnd(log);
   const { notice } = end;
@@ -197,7 +199,7 @@ async function connectToTemporal(
   const deadline = Date.now() + CONNECT_WITHIN_MS;
   for (let tries = 1; ; tries++) {
     try {
-      const connection = await NativeConnection.connect(connectionOptions);
+      const connection = await NativeConnection.connect({ ...connectionOptions, ...grpcProxy(process.env) });
       return { connection, namespace: namespace ?? 'default' };
     } catch (error) {
       const address = connectionOptions.address ?? 'localhost:7233';
@@ -213,4 +215,13 @@ async function connectToTemporal(
       await delay(500, undefined, { signal: notice }).catch(() => undefined);
     }
   }
+}
+
+/** The way to Temporal: directly, unless `grpc_proxy` names a proxy, as it does for the command line's client. */
+function grpcProxy(env: NodeJS.ProcessEnv): Pick<NativeConnectionOptions, 'proxy'> {
+  const named = env['grpc_proxy'];
+  if (!named) return {};
+  const { host, username, password } = new URL(named);
+  const basicAuth = { username: decodeURIComponent(username), password: decodeURIComponent(password) };
+  return { proxy: { type: 'http-connect', targetHost: host, ...(username !== '' && { basicAuth }) } };
 }

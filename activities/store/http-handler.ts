@@ -1,3 +1,5 @@
+import { Agent as HttpAgent } from 'node:http';
+import { Agent as HttpsAgent } from 'node:https';
 import { Readable, Transform, pipeline } from 'node:stream';
 import type { HttpRequest } from '@smithy/core/protocols';
 import { NodeHttpHandler } from '@smithy/node-http-handler';
@@ -25,7 +27,14 @@ export const putBodyInto = (request: HttpRequest, into: Uint8Array): unknown => 
  * is one more failed request for the SDK's retries.
  */
 export function createHttpHandler(limits: Limits, answer = ANSWER): NodeHttpHandler {
-  const handler = new NodeHttpHandler({ connectionTimeout: limits.connectMs, socketTimeout: limits.idleMs });
+  // Agents of ours, because the SDK's know of no proxy; its own number of sockets.
+  const sockets = { keepAlive: true, maxSockets: 50, proxyEnv: process.env };
+  const handler = new NodeHttpHandler({
+    connectionTimeout: limits.connectMs,
+    socketTimeout: limits.idleMs,
+    httpAgent: new HttpAgent(sockets),
+    httpsAgent: new HttpsAgent(sockets),
+  });
   const direct = createDirectHttp(limits);
   directs.set(handler, direct);
   const [handle, destroy] = [handler.handle.bind(handler), handler.destroy.bind(handler)];

@@ -1,6 +1,7 @@
 import type { S3Client } from '@aws-sdk/client-s3';
 import { HttpRequest, extendedEncodeURIComponent } from '@smithy/core/protocols';
 import { SignatureV4 } from '@smithy/signature-v4';
+import { isProxied } from '../../config/proxy.ts';
 import type { DirectResponse } from './direct-http.ts';
 import { directOf } from './http-handler.ts';
 
@@ -62,6 +63,8 @@ async function ask(client: S3Client, quick: Quick): Promise<DirectResponse | nul
   const direct = directOf(config.requestHandler);
   const { protocol, hostname, port = 80, path } = (await config.endpoint?.()) ?? {};
   if (!direct || protocol !== 'http:' || hostname === undefined || path !== '/' || !config.forcePathStyle) return null;
+  // Sockets of our own go to the server itself.
+  if (isProxied('http:', hostname)) return null;
   const given = Object.entries(quick.headers).flatMap(([name, value]) => (value === undefined ? [] : [[name, value]]));
   const request = new HttpRequest({
     method: quick.method,

@@ -25,6 +25,8 @@ export async function connect(env: Environment): Promise<Connected> {
       ...connectionOptions,
       address,
       connectTimeout: connectTimeoutMs,
+      // As the workers do: directly, unless a proxy is named for it alone.
+      channelArgs: { 'grpc.enable_http_proxy': process.env['grpc_proxy'] ? 1 : 0 },
     });
     const client = new Client({ connection, ...(namespace === undefined ? {} : { namespace }) });
     return { client, address, embedded, close: () => connection.close() };

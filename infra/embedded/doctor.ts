@@ -1,7 +1,7 @@
-import { execFile } from 'node:child_process';
-import { existsSync } from 'node:fs';
 import { statfs } from 'node:fs/promises';
-import { promisify } from 'node:util';
+import { gpuLook } from './gpu-look.ts';
+import { run } from './look.ts';
+import type { Look } from './look.ts';
 import { tryToListen } from './ports.ts';
 import { StackProblem } from './problem.ts';
 import { connectTemporal, searchAttributes } from './probes.ts';
@@ -15,10 +15,6 @@ import type { Environment, StackSettings } from './settings.ts';
 /** One finding. `detail` is what was found; `fix` what to do about it, empty where `ok`. */
 export type Check = { name: string; ok: boolean; detail: string; fix: string };
 
-type Look = { name: string; fix: string; look: () => Promise<string> };
-
-const run = promisify(execFile);
-
 /** The store takes a while to load. */
 const loadStore = async () => ({
   ...(await import('../../activities/store/client.ts')),
@@ -26,6 +22,7 @@ const loadStore = async () => ({
   ...(await import('../../config/environment.ts')),
 });
 const failureKind = (error: unknown): unknown => (error as { type?: unknown }).type;
+
 const SMALLEST_FREE_BYTES = 5e9;
 
 /**
@@ -42,7 +39,8 @@ export async function doctor(env: Environment = process.env): Promise<Check[]> {
     temporalLook(settings, environment),
     bucketLook(settings, environment),
     teacherLook(settings, environment),
-    gpuLook(),
+    proxyLook(environment),
+    gpuLook(environment),
   ];
   return Promise.all(
     looks.map(async ({ name, fix, look }): Promise<Check> => {
@@ -160,15 +158,16 @@ function teacherLook({ embedded }: StackSettings, env: WholeEnvironment): Look {
   return { name: 'teacher', fix: embedded.teacher ? 'ratchet up' : 'Check OPENAI_BASE_URL and the network.', look };
 }
 
-function gpuLook(): Look {
-  const look = async () => {
-    const command = ['--query-gpu=name,memory.total', '--format=csv,noheader'];
-    const { stdout } = await run('nvidia-smi', command).catch((error: unknown) => {
-      if ((error as NodeJS.ErrnoException).code === 'ENOENT' && !existsSync('/dev/nvidia0'))
-        return { stdout: 'none: CPU' };
-      throw error;
+function proxyLook(env: WholeEnvironment): Look {
+  const look = () => {
+    const ways = ['HTTP_PROXY', 'HTTPS_PROXY'].flatMap((name) => {
+      const text = env[name.toLowerCase()] || env[name];
+      return text && env['NODE_USE_ENV_PROXY'] !== '0' ? [`${name} ${text.replace(/\/\/[^@/]*@/, '//')}`] : [];
     });
-    return stdout.trim().replaceAll('\n', '; ');
+    if (ways.length === 0) return Promise.resolve('none: requests go directly');
+    const direct = env['no_proxy'] || env['NO_PROXY'] || '';
+    const temporal = env['grpc_proxy'] ? 'Temporal by grpc_proxy' : 'Temporal directly';
+    return Promise.resolve(`${ways.join(', ')}; directly to ${direct.replaceAll(',', ', ')}; ${temporal}`);
   };
-  return { name: 'GPU', fix: 'The driver does not answer: see what nvidia-smi says.', look };
+  return { name: 'proxy', fix: '', look };
 }

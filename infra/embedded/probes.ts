@@ -1,4 +1,6 @@
 import { readFileSync } from 'node:fs';
+import { Agent as HttpAgent } from 'node:http';
+import { Agent as HttpsAgent } from 'node:https';
 import type { S3Client } from '@aws-sdk/client-s3';
 import type { Connection } from '@temporalio/client';
 import { loadClientConnectConfig } from '@temporalio/envconfig';
@@ -17,7 +19,12 @@ export const searchAttributes = ['RatchetPhase', 'RatchetGate', 'RatchetRecipe']
 export async function connectTemporal(env: WholeEnvironment): Promise<{ connection: Connection; namespace: string }> {
   const { Connection } = await loadTemporal();
   const { connectionOptions, namespace } = loadClientConnectConfig({ overrideEnvVars: { ...env } });
-  const connection = await Connection.connect({ ...connectionOptions, connectTimeout: 2_000 });
+  const connection = await Connection.connect({
+    ...connectionOptions,
+    connectTimeout: 2_000,
+    // As the workers do: directly, unless a proxy is named for it alone.
+    channelArgs: { 'grpc.enable_http_proxy': env['grpc_proxy'] ? 1 : 0 },
+  });
   return { connection, namespace: namespace ?? 'default' };
 }
 
@@ -36,13 +43,18 @@ export async function probeTemporal(env: WholeEnvironment): Promise<void> {
 
 /** Client for the stack's S3, embedded or the user's own. The caller destroys it. */
 export async function connectS3(env: WholeEnvironment, maxAttempts = 3): Promise<S3Client> {
-  const { S3Client } = await loadS3();
+  const [{ S3Client }, { NodeHttpHandler }] = await Promise.all([loadS3(), import('@smithy/node-http-handler')]);
   const endpoint = env['AWS_ENDPOINT_URL_S3'] || env['AWS_ENDPOINT_URL'];
   const accessKeyId = env['AWS_ACCESS_KEY_ID'];
   const secretAccessKey = env['AWS_SECRET_ACCESS_KEY'];
   const sessionToken = env['AWS_SESSION_TOKEN'];
   return new S3Client({
     maxAttempts,
+    // The SDK's own agents know of no proxy.
+    requestHandler: new NodeHttpHandler({
+      httpAgent: new HttpAgent({ keepAlive: true, proxyEnv: process.env }),
+      httpsAgent: new HttpsAgent({ keepAlive: true, proxyEnv: process.env }),
+    }),
     ...(env['AWS_REGION'] && { region: env['AWS_REGION'] }),
     ...(endpoint && { endpoint, forcePathStyle: true }),
     ...(accessKeyId &&
