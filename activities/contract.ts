@@ -243,6 +243,8 @@ export type Asked = {
   calls: number;
   reused: number;
   teacher: string;
+  /** Base URL of the server that was asked. */
+  server?: string;
 };
 
 /** `deferred`: requests that the cap leaves no room for until what was sent is settled. */

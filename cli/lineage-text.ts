@@ -10,6 +10,9 @@ const artefact = ({ uri, sha256, rows }: ArtefactRef): string =>
   `${rows === 0 ? '' : `${count(rows)} rows, `}${shortDigest(sha256)}  ${uri}`;
 const classes = ({ yes, no }: ClassCounts): string => `${count(yes)} yes, ${count(no)} no`;
 
+const teacherWords = ({ name, server }: { name: string; server?: string }): string =>
+  oneLine(server === undefined ? name : `${name} of ${server}`);
+
 /** From the base to the model, a paragraph per training. Pure. */
 export function lineageText(lineage: Lineage, paint: Paint): string[] {
   const { model, base, overridden, runs, steps } = lineage;
@@ -27,7 +30,9 @@ export function lineageText(lineage: Lineage, paint: Paint): string[] {
             `             evaluated ${artefact(run.questions.evaluation)}`,
           ]),
       ...(run.drafts === null ? [] : [`  drafts     ${artefact(run.drafts.train)}`]),
-      ...(run.teacher === null ? [] : [`  teacher    ${run.teacher.name}: ${artefact(run.teacher.responses)}`]),
+      ...(run.teacher === null
+        ? []
+        : [`  teacher    ${teacherWords(run.teacher)}: ${artefact(run.teacher.responses)}`]),
     ]),
     ...steps.flatMap((step) => ['', ...stepText(step, paint)]),
   ];

@@ -36,7 +36,7 @@ export type Lineage = {
     questions: { train: ArtefactRef; evaluation: ArtefactRef } | null;
     drafts: { train: ArtefactRef; evaluation: ArtefactRef } | null;
     /** As of the end of the run. */
-    teacher: { name: string; responses: ArtefactRef; report: DataReport['responses'] } | null;
+    teacher: { name: string; server?: string; responses: ArtefactRef; report: DataReport['responses'] } | null;
   }[];
   steps: LineageStep[];
 };
@@ -118,7 +118,12 @@ export function lineageOf(
       recipeDigest,
       questions: data && { train: data.train, evaluation: data.evaluation },
       drafts: drafts && { train: drafts.train, evaluation: drafts.evaluation },
-      teacher: teacher && { name: teacher.name, responses: teacher.responses, report: teacher.report },
+      teacher: teacher && {
+        name: teacher.name,
+        ...(teacher.server !== undefined && { server: teacher.server }),
+        responses: teacher.responses,
+        report: teacher.report,
+      },
     })),
     steps,
   };

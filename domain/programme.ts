@@ -99,6 +99,8 @@ export type ProgrammeState = {
     responses: ArtefactRef;
     attempts: number;
     name: string;
+    /** Base URL of the server that was asked; absent in runs of older versions. */
+    server?: string;
     report: NonNullable<DataReport['responses']>;
   } | null;
   baseEvaluation: EvaluationSummary | null;

@@ -4,9 +4,12 @@
  */
 export function runNameProblem(name: string): string | null {
   if (/^[A-Za-z0-9][A-Za-z0-9_.-]{0,99}$/.test(name)) return null;
-  const shown = JSON.stringify(name.length > 60 ? `${name.slice(0, 59)}…` : name);
-  return `${shown} cannot name a run`;
+  const shown = JSON.stringify(name.length > 60 ? `${name.slice(0, 57)}...` : name);
+  return `${shown.replaceAll(/[^\x20-\x7e]/g, escaped)} cannot name a run`;
 }
+
+/** What turns a message around or ends its line is shown as what it is. */
+const escaped = (character: string): string => `\\u${character.charCodeAt(0).toString(16).padStart(4, '0')}`;
 
 /** What to do about it. */
 export const runNameFix =

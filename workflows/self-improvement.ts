@@ -96,7 +96,8 @@ export async function collect(state: ProgrammeState, purse: Purse, recipe: Recip
     { scope: { run, phase: 'teacher', attempt: 1 }, recipe, questions: data.train, drafts: train.drafts, attempts },
     purse,
   );
-  state.teacher = { responses: asked.responses, attempts, name: asked.teacher, report: asked.report };
+  const { responses, report, server } = asked;
+  state.teacher = { responses, attempts, name: asked.teacher, ...(server !== undefined && { server }), report };
   await orchestrator.saveState({ state });
 }
 

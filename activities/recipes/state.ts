@@ -17,7 +17,7 @@ const StateShape = z.looseObject({
 
 /** `runs/<run>/state.json`: the whole state of a run, so that another can start from it. */
 export const createStateActivities = (store: Store): Pick<OrchestratorActivities, 'saveState' | 'loadState'> => ({
-  saveState: ({ state }) => store.putJson(keyOf(state.run), state),
+  saveState: async ({ state }) => await store.putJson(keyOf(state.run), state),
 
   loadState: async ({ run }) => {
     const found = await store.getJson(keyOf(run));

@@ -40,7 +40,8 @@ export const createAskTeacher = (deps: TeacherDeps): ApiActivities['askTeacher']
         const counted = countRows();
         const responses = await store.putRows(`${opened.folder}/responses.jsonl`, counted.passing(answered));
         const { models, ...counts } = counted.found();
-        return { responses, ...counts, costUsd: paidUsd, teacher: namesOf(models, teacher.model, opened.simulated) };
+        const name = namesOf(models, teacher.model, opened.simulated);
+        return { responses, ...counts, costUsd: paidUsd, teacher: name, server: opened.connection.server };
       } finally {
         progress.end();
       }

@@ -95,7 +95,7 @@ export function connectTo(
   });
   const server = baseURL.replace(/\/+$/, '');
   const { model, tokenLimitField } = settings;
-  const asked = { server, model, official, tokenLimitField };
+  const asked = { section, server, model, official, tokenLimitField };
   const complete = completing(client, asked);
   const tokenLimit = () => dialectOf(asked).tokenLimit;
   const redact = (text: string): string =>
@@ -139,7 +139,7 @@ const completing =
         return await client.chat.completions.create(now, options).withResponse();
       } catch (error) {
         const next = learnFrom(error, now, asked, sent);
-        namesTemperature(error);
+        namesTemperature(error, asked);
         if (next === null) throw error;
         sent.push(next);
       }

@@ -18,6 +18,8 @@ type Sent = Omit<Body, 'max_tokens' | 'seed'> & { max_tokens?: number | null; se
 
 /** A server and a model, and what is known of them before anything is learnt. */
 export type Asked = {
+  /** The block of the recipe that names them. */
+  section: 'teacher' | 'judge';
   server: string;
   model: string;
   official: boolean;
@@ -98,7 +100,8 @@ export function learnFrom(error: unknown, sent: Body, asked: Asked, before: read
 }
 
 /** A server refuses the temperature: named, so that it is not taken for one bad row, and never dropped without a word. */
-export function namesTemperature(error: unknown): void {
-  if (refusedField(error, ['temperature']) !== null && error instanceof OpenAI.APIError)
-    Object.assign(error, { code: 'unsupported_value', param: 'temperature' });
+export function namesTemperature(error: unknown, { section }: Asked): void {
+  if (!(error instanceof OpenAI.APIError) || refusedField(error, ['temperature']) === null) return;
+  const message = `${error.message.replace(/\.$/, '')}; ${section}.temperature: null leaves it out`;
+  Object.assign(error, { code: 'unsupported_value', param: 'temperature', message });
 }

@@ -146,13 +146,23 @@ function bucketLook({ embedded }: StackSettings, env: WholeEnvironment): Look {
   return { name: 'S3', fix, look };
 }
 
+/** How servers answer that have no list of models, or none for this key. */
+const withoutList = [403, 404, 405];
+
 function teacherLook({ embedded }: StackSettings, env: WholeEnvironment): Look {
-  const base = env['OPENAI_BASE_URL'] || 'https://api.openai.com/v1';
+  const base = (env['OPENAI_BASE_URL'] || 'https://api.openai.com/v1').replace(/\/+$/, '');
   const look = async () => {
+    if (/^[a-z]+:\/\/[^/?#]*@/i.test(base)) {
+      const fix = 'Write it without what stands before the @, and the key into OPENAI_API_KEY.';
+      throw new StackProblem('OPENAI_BASE_URL holds a user name or a password', fix);
+    }
     const headers = { authorization: `Bearer ${env['OPENAI_API_KEY'] ?? ''}` };
-    const response = await fetch(`${base}/models`, { headers, signal: AbortSignal.timeout(10_000) });
-    if (response.status === 401) throw new StackProblem(`${base} refuses the key`, 'Correct OPENAI_API_KEY.');
-    if (!response.ok) throw new Error(`${base} answers ${response.status}`);
+    // A server that sends on to another place is not followed with the key.
+    const options = { headers, redirect: 'manual', signal: AbortSignal.timeout(10_000) } as const;
+    const { status, ok } = await fetch(`${base}/models`, options);
+    if (status === 401) throw new StackProblem(`${base} refuses the key`, 'Correct OPENAI_API_KEY.');
+    if (withoutList.includes(status)) return `${base}, which shows no models (${status}): a run makes one small call`;
+    if (!ok) throw new Error(`${base} answers ${status}`);
     return embedded.teacher ? `simulated (no OPENAI_API_KEY is set), ${base}` : base;
   };
   return { name: 'teacher', fix: embedded.teacher ? 'ratchet up' : 'Check OPENAI_BASE_URL and the network.', look };

@@ -1,7 +1,7 @@
 import { createApiActivities } from '../../activities/api-activities.ts';
 import type { ApiActivities } from '../../activities/contract.ts';
 import type { Store } from '../../activities/store/store.ts';
-import type { BoundKey } from '../../config/keys.ts';
+import type { ModelServers } from '../../config/keys.ts';
 import { Recipe } from '../../config/recipe.ts';
 import type { JudgedPair } from '../../domain/judging.ts';
 import type { Draft, Question } from '../../domain/records.ts';
@@ -66,11 +66,7 @@ export async function judgeInput(
 }
 
 /** Runs the activity as a worker would. */
-export function judgePairs(
-  store: Store,
-  openai: { baseUrl?: string; apiKey?: string; keys?: readonly BoundKey[] },
-  input: JudgeInput,
-): Promise<Judged> {
+export function judgePairs(store: Store, openai: Partial<ModelServers>, input: JudgeInput): Promise<Judged> {
   const activities = createApiActivities({
     store,
     openai: { baseUrl: openai.baseUrl, apiKey: openai.apiKey, keys: openai.keys ?? [] },

@@ -1,5 +1,5 @@
 import { createServer } from 'node:http';
-import type { IncomingMessage, ServerResponse } from 'node:http';
+import type { IncomingHttpHeaders, IncomingMessage, ServerResponse } from 'node:http';
 import type { AddressInfo } from 'node:net';
 
 /** What a test's server does with the n-th chat request; it answers itself, or leaves the usual answer to be sent. */
@@ -21,10 +21,13 @@ export async function startOpenAiServer(
   options: { key?: string; models?: string[]; owner?: string; behave?: Behaviour } = {},
 ) {
   const seen = { chats: 0, paid: 0, bodies: [] as string[] };
+  /** Of every request, whatever it asked. */
+  const headers: IncomingHttpHeaders[] = [];
   const models = options.models ?? ['gpt-4.1-nano'];
   const server = createServer((request, response) => void answer(request, response));
   const answer = async (request: IncomingMessage, response: ServerResponse): Promise<void> => {
     const body = await bodyOf(request);
+    headers.push(request.headers);
     const sent = request.headers.authorization?.replace('Bearer ', '') ?? '';
     if (options.key !== undefined && sent !== options.key) {
       // As careless as a server can be: it repeats the key.
@@ -63,5 +66,5 @@ export async function startOpenAiServer(
       }),
     );
   };
-  return { baseUrl: `http://127.0.0.1:${port}/v1`, seen, stop };
+  return { baseUrl: `http://127.0.0.1:${port}/v1`, seen, headers, stop };
 }

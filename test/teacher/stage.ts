@@ -3,7 +3,7 @@ import { DefaultLogger } from '@temporalio/worker';
 import { createApiActivities } from '../../activities/api-activities.ts';
 import type { AskInput, Asked } from '../../activities/contract.ts';
 import type { Store } from '../../activities/store/store.ts';
-import type { BoundKey } from '../../config/keys.ts';
+import type { ModelServers } from '../../config/keys.ts';
 import { Recipe } from '../../config/recipe.ts';
 import type { ArtefactRef, Draft, Question } from '../../domain/records.ts';
 
@@ -55,7 +55,7 @@ export const quietEnvironment = (): MockActivityEnvironment =>
 /** Runs the activity as a worker would. `heartbeats` gets the details of each. */
 export function ask(
   store: Store,
-  openai: { baseUrl?: string; apiKey?: string; keys?: readonly BoundKey[] },
+  openai: Partial<ModelServers>,
   input: AskInput,
   more: { heartbeats?: unknown[]; environment?: MockActivityEnvironment } = {},
 ): Promise<Asked> {

@@ -62,8 +62,9 @@ async function askWhatIsMissing(
   if (attempts <= teacher.attempts && !redesigned) return { teacher, teacherUsd: 0, teacherCalls: 0 };
   const scope = { run, phase: 'teacher', attempt: input.attempt } as const;
   const asked = await askTeacher({ scope, recipe, questions: data.train, drafts: drafts.train, attempts }, purse);
+  const { responses, report, server } = asked;
   return {
-    teacher: { responses: asked.responses, attempts, name: asked.teacher, report: asked.report },
+    teacher: { responses, attempts, name: asked.teacher, ...(server !== undefined && { server }), report },
     teacherUsd: asked.costUsd,
     teacherCalls: asked.calls,
   };

@@ -58,6 +58,26 @@ describe('a notice', () => {
     expect(second?.headers['x-ratchet-delivery']).toBe(first?.headers['x-ratchet-delivery']);
     expect(JSON.stringify(first)).not.toContain('a secret');
   });
+  it.each(['прогон', 'a\nb', 'a\u0000b', '走/..', '😀', 'a\ud83d', 'é'.repeat(300), ' a '])(
+    'of a run named %j arrives too',
+    async (run) => {
+      answer = 204;
+      await notify({ ...input(), notice: { ...notice, run } });
+      const delivery = posted.splice(0)[0]?.headers['x-ratchet-delivery'] as string;
+      expect(decodeURIComponent(delivery.split('/')[0] ?? '')).toBe(run.toWellFormed());
+      expect(delivery).toMatch(/^[\x21-\x7e]+\/B2\/0123456789ab\/1-reminder$/);
+    },
+  );
+  it('that fails shows neither password nor path of its address', async () => {
+    answer = 404;
+    const hidden = [`${url}/T0/B0/hunter2`, 'http://me:hunter2@127.0.0.1:1/', 'http://127.0.0.1:1/hunter2'];
+    for (const to of hidden) {
+      const error = (await notify(input(to)).catch((caught: unknown) => caught)) as Error & { cause?: Error };
+      expect(`${error.message} ${error.stack ?? ''} ${error.cause?.message ?? ''}`).not.toContain('hunter2');
+      expect(error.message).toContain('gates.webhook: http://127.0.0.1:');
+    }
+    posted.splice(0);
+  });
   it.each([
     [500, 'WebhookUnavailable', false],
     [429, 'WebhookUnavailable', false],

@@ -66,7 +66,7 @@ it('killed in the middle, a large stage gives the very rows that one gave in mem
         kappa: expect.closeTo(0.1503, 4) as number,
       },
     },
-    ...{ costUsd: 0, calls: 1600, reused: 0, teacher: 'simulated-teacher' },
+    ...{ costUsd: 0, calls: 1600, reused: 0, teacher: 'simulated-teacher', server: server.baseUrl },
   });
   // The digest of a request names its server, whose port is another each time.
   const rows = await store.rows<TeacherResponse>(result.responses);
