@@ -1,4 +1,3 @@
-import { Recipe } from '../../config/recipe.ts';
 import type { GateEvidence } from '../../domain/gate-types.ts';
 import type { PhaseAttempt, ProgrammeState } from '../../domain/programme.ts';
 import type { ArtefactRef, EvaluationSummary } from '../../domain/records.ts';
@@ -9,6 +8,7 @@ import type { ArtefactRows } from './artefact-rows.ts';
 import { qualityReports } from './collect-quality.ts';
 import { collectExperiments } from './collect-experiments.ts';
 import { collectSamples } from './collect-samples.ts';
+import { readRecipe } from './read-recipe.ts';
 import { recipeDifferences } from './recipe-differences.ts';
 import type { AccuracyRow, GateReport, PhaseReport, ReportData } from './report-data.ts';
 import { wilson } from '../../domain/statistics.ts';
@@ -20,7 +20,7 @@ import { readCurve } from './training-curve.ts';
  * @param now when the report is written
  */
 export async function collectReport(state: ProgrammeState, rows: ArtefactRows, now: Date): Promise<ReportData> {
-  const recipe = Recipe.safeParse(state.recipe).data ?? null;
+  const recipe = readRecipe(state.recipe);
   const phases: PhaseReport[] = [];
   for (const attempt of state.phases) phases.push(await phaseReport(attempt, rows));
   const gates = gateReports(state);
@@ -30,9 +30,9 @@ export async function collectReport(state: ProgrammeState, rows: ArtefactRows, n
     run: state.run,
     recipeName: state.recipeName,
     recipeDigest: state.recipeDigest,
-    description: recipe?.description ?? '',
-    base: recipe?.model.base ?? '',
-    dataSource: recipe?.data.source ?? '',
+    description: recipe.description ?? '',
+    base: recipe.base ?? '',
+    dataSource: recipe.source ?? '',
     stage: state.stage,
     waiting: state.waiting,
     startedAt: state.startedAt,
@@ -68,6 +68,7 @@ export async function collectReport(state: ProgrammeState, rows: ArtefactRows, n
         remedies === null ? [] : [{ attempt: `${phase}${attempt}`, remedies }],
       ),
       resolved: state.recipe,
+      unread: recipe.unread,
     },
     artefacts: artefactsOf(state),
   };

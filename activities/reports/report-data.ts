@@ -163,7 +163,13 @@ export type ReportData = {
   samples: Sample[];
   questionQuality: QualityReport[];
   costs: Costs;
-  recipe: { differences: RecipeDifference[]; attempts: { attempt: string; remedies: Remedies }[]; resolved: unknown };
+  recipe: {
+    differences: RecipeDifference[];
+    attempts: { attempt: string; remedies: Remedies }[];
+    resolved: unknown;
+    /** Fields of a recipe of another version that could not be read. */
+    unread: string[];
+  };
   artefacts: { name: string; ref: ArtefactRef }[];
 };
 

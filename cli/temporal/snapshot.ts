@@ -8,6 +8,8 @@ import type { GatesView } from '../../workflows/messages.ts';
 
 /** An activity that is under way or waits to be tried again. `failure` is why its last try ended. */
 export type ActivityNow = {
+  /** Of all activities of the run and its children, this one; the same at each try. */
+  id: string;
   type: string;
   attempt: number;
   running: boolean;
@@ -38,7 +40,7 @@ export async function takeSnapshot(client: Client, run: string): Promise<Snapsho
   const gates = state.waiting === null ? { open: null, waitingSince: null } : await handle.query<GatesView>('gates');
   const children = (described.raw.pendingChildren ?? []).flatMap(({ workflowId }) => (workflowId ? [workflowId] : []));
   const ofChildren = await Promise.all(children.map((child) => childNow(client, child)));
-  const own = (described.raw.pendingActivities ?? []).map(activityNow);
+  const own = (described.raw.pendingActivities ?? []).map((pending) => activityNow(run, pending));
   const status = described.status.name;
   const batches = status === 'RUNNING' ? await batchesNow(client, state, children) : undefined;
   return {
@@ -53,20 +55,27 @@ export async function takeSnapshot(client: Client, run: string): Promise<Snapsho
   };
 }
 
-/** Asked of whoever asks the teacher now; a workflow that has sent no batch yet has no such query. */
+/** Whoever may ask the teacher in a stage: the run itself, then its phases (B, and C in its later rounds). */
+const askingIn = ({ run, stage }: ProgrammeState, children: readonly string[]): readonly string[] => {
+  if (stage === 'teacher') return [run];
+  return stage === 'phaseB' || stage === 'phaseC' ? children : [];
+};
+
+/** Batches that are waited for now; a workflow that has sent none yet has no such query. */
 async function batchesNow(
   client: Client,
-  { run, stage, recipe }: ProgrammeState,
+  state: ProgrammeState,
   children: readonly string[],
 ): Promise<BatchWait | undefined> {
-  if ((recipe as { teacher?: { mode?: string } } | null)?.teacher?.mode !== 'batch') return undefined;
-  const asking = stage === 'teacher' ? run : stage === 'phaseB' ? children[0] : undefined;
-  if (asking === undefined) return undefined;
-  const wait = await client.workflow
-    .getHandle(asking)
-    .query<BatchWait>('batches')
-    .catch(() => undefined);
-  return wait && wait.batches.length > 0 ? wait : undefined;
+  if ((state.recipe as { teacher?: { mode?: string } } | null)?.teacher?.mode !== 'batch') return undefined;
+  for (const asking of askingIn(state, children)) {
+    const wait = await client.workflow
+      .getHandle(asking)
+      .query<BatchWait>('batches')
+      .catch(() => undefined);
+    if (wait && wait.batches.length > 0) return wait;
+  }
+  return undefined;
 }
 
 type ChildNow = { activities: ActivityNow[]; ledger: TrainingLedger | null };
@@ -75,7 +84,9 @@ type ChildNow = { activities: ActivityNow[]; ledger: TrainingLedger | null };
 async function childNow(client: Client, child: string): Promise<ChildNow> {
   try {
     const handle = client.workflow.getHandle(child);
-    const activities = ((await handle.describe()).raw.pendingActivities ?? []).map(activityNow);
+    const activities = ((await handle.describe()).raw.pendingActivities ?? []).map((pending) =>
+      activityNow(child, pending),
+    );
     const trains = activities.some(({ type }) => type === 'trainSft' || type === 'trainDpo');
     // A training tells in its heartbeats; once it has ended its phase does, which before that has no such query.
     const told = activities.map(({ progress }) => progress?.ledger).find((ledger) => ledger !== undefined);
@@ -88,7 +99,7 @@ async function childNow(client: Client, child: string): Promise<ChildNow> {
 
 const started = 2;
 
-function activityNow(pending: PendingActivity): ActivityNow {
+function activityNow(workflow: string, pending: PendingActivity): ActivityNow {
   const payload = pending.heartbeatDetails?.payloads?.[0];
   let progress: TrainerProgress | null = null;
   try {
@@ -99,6 +110,7 @@ function activityNow(pending: PendingActivity): ActivityNow {
     // Details of another version: the activity is shown without progress.
   }
   return {
+    id: `${workflow}/${pending.activityId ?? ''}`,
     type: pending.activityType?.name ?? 'activity',
     attempt: pending.attempt ?? 1,
     running: Number(pending.state) === started,

@@ -71,8 +71,9 @@ export function changesBetween(before: Snapshot | null, now: Snapshot): Change[]
   return changes;
 }
 
-const find = (before: Snapshot | null, { type }: ActivityNow) =>
-  before?.activities.find((activity) => activity.type === type);
+/** The same activity at the look before: two of one type may be under way at once. */
+const find = (before: Snapshot | null, { id, type }: ActivityNow) =>
+  before?.activities.find((activity) => activity.id === id && activity.type === type);
 
 function activityChanges(old: ActivityNow | undefined, now: ActivityNow): Change[] {
   const changes: Change[] = [];

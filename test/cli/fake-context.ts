@@ -150,7 +150,7 @@ export function training(done: number): Snapshot {
   return {
     state: { ...state, stage: 'phaseA', phases: [], decisions: [], finishedAt: null, conclusion: null, promoted: null },
     gates: { open: null, waitingSince: null },
-    activities: [{ type: 'trainSft', attempt: 1, running: true, progress, failure: null }],
+    activities: [{ id: 'r1/1', type: 'trainSft', attempt: 1, running: true, progress, failure: null }],
     inFlight: [],
     closed: null,
     at: '2026-03-02T08:03:07.000Z',

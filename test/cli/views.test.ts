@@ -90,7 +90,7 @@ describe('live view', () => {
     const phases = judging.state.phases.map((attempt, index) =>
       index === 1 ? { ...attempt, outcome: 'pending' as const } : attempt,
     );
-    const activities = [{ type: 'judgeGate', attempt: 1, running: true, progress: null, failure: null }];
+    const activities = [{ id: 'r1/1', type: 'judgeGate', attempt: 1, running: true, progress: null, failure: null }];
     const view = (outcomes: typeof phases) =>
       liveView({ ...judging, activities, state: { ...judging.state, waiting: null, phases: outcomes } }, plain).find(
         (line) => line.startsWith('▶'),

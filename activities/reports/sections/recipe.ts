@@ -5,6 +5,15 @@ import { remedyWords } from '../remedy-words.ts';
 import type { ReportData } from '../report-data.ts';
 import { section, table } from './section.ts';
 
+/** A recipe of another version: what this one cannot read of it. */
+const unreadWords = (unread: readonly string[]): Html | null =>
+  unread.length === 0
+    ? null
+    : html`<p>
+        Written for another version of ratchet. Not read:
+        ${unread.slice(0, 20).join(', ')}${unread.length > 20 ? ' and more' : ''}. The rest is shown.
+      </p>`;
+
 /** What this run set otherwise than the defaults, what gates changed, and where every artefact lies. */
 export function recipeSection({ recipe, recipeName, recipeDigest, artefacts }: ReportData): Html {
   const differences = recipe.differences.map(({ field, default: normal, value }) => [
@@ -24,7 +33,8 @@ export function recipeSection({ recipe, recipeName, recipeDigest, artefacts }: R
     'recipe',
     'Recipe and artefacts',
     `${recipeName}, sha256 ${shortDigest(recipeDigest)}: what it sets otherwise than the defaults, which are the numbers of the reference run.`,
-    html`${table([{ title: 'field' }, { title: 'default' }, { title: 'this run' }], differences, 'Recipe against the defaults')}
+    html`${unreadWords(recipe.unread)}
+      ${table([{ title: 'field' }, { title: 'default' }, { title: 'this run' }], differences, 'Recipe against the defaults')}
       ${
         changed.length === 0
           ? null

@@ -4,6 +4,7 @@ import { join } from 'node:path';
 import { beforeAll, describe, expect, it } from 'vitest';
 import { describeBudget } from '../../../activities/gates/budget-evidence.ts';
 import { createReportActivities } from '../../../activities/reports/create-report-activities.ts';
+import { Recipe } from '../../../config/recipe.ts';
 import type { ArtefactRef } from '../../../domain/records.ts';
 import { judgedPairs, questionQuality } from './reference-quality.ts';
 import { referenceRun } from './reference-run.ts';
@@ -239,4 +240,38 @@ it('writeReport leaves the same two files in S3 and on disk', async () => {
     JSON.parse(stored.get(`runs/${state.run}/report.json`) ?? ''),
   );
   expect((await readdir(join(home, 'reports', state.run))).sort()).toEqual(['report.html', 'report.json']);
+});
+
+describe('a recipe of another version', () => {
+  const { state, rows } = referenceRun();
+  const own = Recipe.parse(state.recipe);
+  const reportOf = (recipe: unknown) => render({ state: { ...state, recipe }, rows });
+
+  it('costs the fields that cannot be read, not the others', async () => {
+    const { seed, ...older } = own;
+    const { data: report, words } = await reportOf({
+      ...older,
+      seed: 'forty-two',
+      ...{ quantisation: 'nf4', budget: { ...own.budget, capEur: 3 }, phaseA: { ...own.phaseA, epochs: null } },
+    });
+    expect(seed).toBeTypeOf('number');
+    expect(report).toMatchObject({ base: own.model.base, dataSource: own.data.source, description: own.description });
+    expect(report.costs).toMatchObject({ gpuHourUsd: own.budget.gpuHourUsd, recipeCapUsd: own.budget.capUsd });
+    expect(report.recipe.unread.toSorted()).toEqual(['budget.capEur', 'phaseA.epochs', 'quantisation', 'seed']);
+    expect(words).toMatch(/Not read: .*budget\.capEur/);
+  });
+
+  it('says so where the price of a GPU-hour cannot be read', async () => {
+    const { data: report } = await reportOf({ ...own, budget: { ...own.budget, gpuHourUsd: '0.35' } });
+    expect(report.costs.warnings[0]).toContain('price of a GPU-hour could not be read');
+    expect(report.base).toBe(own.model.base);
+  });
+
+  it.each([null, undefined, 7, [], 'recipe', { model: null }])('%j: the report is written', async (recipe) => {
+    expect((await reportOf(recipe)).page).toContain('</html>');
+  });
+
+  it('one of its own has nothing that is not read', async () => {
+    expect((await reportOf(state.recipe)).data.recipe.unread).toEqual([]);
+  });
 });
