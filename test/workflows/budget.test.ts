@@ -83,6 +83,18 @@ test('evidence of an earlier opening decides nothing', async () => {
   });
 });
 
+test('a call that had to show whether the server takes key and model is spent like any other', async () => {
+  const rooms: (BudgetRoom | undefined)[] = [];
+  const checked = { teacherUsd: 0.02, teacherCalls: 1 };
+  const script = { recipe: recipe({ capUsd: 1 }), onAsk: dearTeacher(rooms), checked };
+  await harness.scenario(script, async (run) => {
+    const { spent } = await run.result();
+    expect(spent).toMatchObject({ teacherUsd: expect.closeTo(0.27, 10) as number, teacherCalls: 2 });
+    // Two drafts and an evaluation at a cent each, and the call.
+    expect(rooms).toEqual([{ capUsd: 1, spentUsd: expect.closeTo(0.05, 10) as number }]);
+  });
+});
+
 test('a phase that comes to the cap is run again after a raise, with what it spent counted once', async () => {
   const rooms: (BudgetRoom | undefined)[] = [];
   const onTrain = (name: string, room: BudgetRoom | undefined) => {

@@ -10,7 +10,7 @@ import { Recipe } from '../../config/recipe.ts';
 import { defaultArms, planArms } from '../../domain/ablation.ts';
 import { ablationTable } from '../../domain/ablation-table.ts';
 import type { GateEvidence, Recommendation, Verdict } from '../../domain/gate-types.ts';
-import type { BudgetRoom } from '../../domain/budget.ts';
+import type { BudgetRoom, Cost } from '../../domain/budget.ts';
 import type { ProgrammeState } from '../../domain/programme.ts';
 import type { JudgeSummary } from '../../domain/question-quality.ts';
 import type { ArtefactRef, DataReport, EvaluationSummary, PhaseName } from '../../domain/records.ts';
@@ -32,6 +32,8 @@ export type Script = {
   onTrain?: (name: string, budget: BudgetRoom | undefined) => Promise<void> | void;
   /** Runs before the teacher is asked; may throw. */
   onAsk?: (budget: BudgetRoom | undefined) => void;
+  /** What the checks before the run have cost. */
+  checked?: Cost;
   /** Runs when a gate's notice is posted; may throw. */
   onNotice?: () => Promise<void> | void;
 };
@@ -115,6 +117,7 @@ export function fakeActivities(script: Script = {}) {
         recipe,
         digest: 'recipe-digest',
         overridden: [],
+        ...(script.checked && { checked: script.checked }),
         estimate: {
           ...{ teacherCalls: 1, teacherUsd: 0, teacherPriced: true, judgeCalls: 0, judgeUsd: 0, pricesDate: null },
           ...{ gpuHours: 0, gpuUsd: 0, totalUsd: 0 },

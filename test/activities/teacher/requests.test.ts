@@ -1,6 +1,7 @@
 import { expect, it } from 'vitest';
 import { judgeRequests } from '../../../activities/judge/judge-requests.ts';
 import { sha256 } from '../../../activities/store/files.ts';
+import { inputLine } from '../../../activities/teacher/batches/lines.ts';
 import { teacherRequests } from '../../../activities/teacher/requests.ts';
 import type { ApiRequest } from '../../../activities/teacher/requests.ts';
 import { Judge } from '../../../config/judge.ts';
@@ -63,4 +64,26 @@ it.each([
   const templates = resolveJudgeTemplates({});
   const pair = { id: 'q', question: 'Is it so?', before: 'Why?', after: 'Since when – and how?' };
   expect(judgeRequests(Judge.parse({}), templates, pair, server).map(told)).toEqual(expected);
+});
+
+it('in batches attempts are marked in a way that no server refuses, and are the same requests as live ones', async () => {
+  const server = { simulated: false, official: false, server: 'http://127.0.0.1:8000/v1' };
+  const made = async (teacher: object) => {
+    const recipe = Recipe.parse({ name: 'test', description: 'test', teacher });
+    const all: ApiRequest[] = [];
+    for await (const one of teacherRequests(recipe, questions(), () => Promise.resolve('Yes.'), 3, server))
+      all.push(one);
+    return all;
+  };
+  const extraBody = { chat_template_kwargs: { enable_thinking: false } };
+  const asked = { extraBody, systemRole: 'user', tokenLimitField: 'max_completion_tokens', temperature: null };
+  const [live, batch] = [await made(asked), await made({ ...asked, mode: 'batch' })];
+  expect(batch.map(({ digest }) => digest)).toEqual(live.map(({ digest }) => digest));
+  const lines = batch.map((request) => JSON.parse(JSON.stringify(inputLine(request))) as { body: object });
+  expect(new Set(lines.map(({ body }) => JSON.stringify(body))).size).toBe(6);
+  for (const { body } of lines) {
+    const fields = ['chat_template_kwargs', 'max_completion_tokens', 'messages', 'model'];
+    expect(Object.keys(body).sort()).toEqual(fields);
+    expect(body).toMatchObject({ ...extraBody, messages: [{ role: 'user' }] });
+  }
 });
