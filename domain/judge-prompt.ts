@@ -66,24 +66,54 @@ const saidIn = (value: unknown): Said | null =>
 const stated =
   /^[\s*_#>-]{0,8}(?:better|verdict|winner)[*_]{0,3}\s{0,4}[:=-][*_\s]{0,8}["“]?(first|second|tie|neither|equal|[ab12])\b/gim;
 
+/** So many braces are tried as the beginning of an object, from the last on. */
+const triedBraces = 64;
+
 /**
- * Reads a judge's answer: the JSON object that was asked for, with text or a code fence around it; else the last line
- * that says `Better: first`. Null = it names no verdict.
+ * Reads a judge's answer, its reasoning split off before: the JSON object that was asked for, with text, braces or a code
+ * fence around it; of several with a verdict the last. Else the last line that says `Better: first`. Null = it names no
+ * verdict.
  */
 export function parseVerdict(text: string): { said: Said; reason: string } | null {
-  const object = objectIn(text);
-  const said = saidIn(object?.['better'] ?? object?.['verdict'] ?? object?.['winner']);
-  if (said !== null) return { said, reason: typeof object?.['reason'] === 'string' ? object['reason'].trim() : '' };
+  for (const object of objectsIn(text)) {
+    const said = saidIn(object['better'] ?? object['verdict'] ?? object['winner']);
+    if (said !== null) return { said, reason: typeof object['reason'] === 'string' ? object['reason'].trim() : '' };
+  }
   const line = [...text.slice(-4000).matchAll(stated)].at(-1);
   const named = saidIn(line?.[1]);
   return named === null ? null : { said: named, reason: text.replace(line?.[0] ?? '', '').trim() };
 }
 
-function objectIn(text: string): Record<string, unknown> | null {
-  const [start, end] = [text.indexOf('{'), text.lastIndexOf('}')];
-  if (start < 0 || end < start) return null;
+/** Objects in a text: the widest first, then, from the last brace on, what each begins. */
+function* objectsIn(text: string): Generator<Record<string, unknown>> {
+  const [first, last] = [text.indexOf('{'), text.lastIndexOf('}')];
+  const widest = first < 0 ? null : objectOf(text.slice(first, last + 1));
+  if (widest !== null) yield widest;
+  let start = text.lastIndexOf('{');
+  for (let tried = 0; start >= 0 && tried < triedBraces; tried += 1) {
+    const object = objectOf(text.slice(start, endOf(text, start)));
+    if (object !== null) yield object;
+    start = start === 0 ? -1 : text.lastIndexOf('{', start - 1);
+  }
+}
+
+/** Behind the brace that closes the one at `start`; braces in quotes close nothing. */
+function endOf(text: string, start: number): number {
+  let [depth, quoted] = [0, false];
+  const end = Math.min(text.length, start + 20_000);
+  for (let place = start; place < end; place += 1) {
+    const character = text[place];
+    if (quoted && character === '\\') place += 1;
+    else if (character === '"') quoted = !quoted;
+    else if (!quoted && character === '{') depth += 1;
+    else if (!quoted && character === '}' && (depth -= 1) === 0) return place + 1;
+  }
+  return start;
+}
+
+function objectOf(text: string): Record<string, unknown> | null {
   try {
-    const value: unknown = JSON.parse(text.slice(start, end + 1));
+    const value: unknown = JSON.parse(text);
     return typeof value === 'object' && value !== null ? (value as Record<string, unknown>) : null;
   } catch {
     return null;

@@ -55,6 +55,10 @@ export type ResponseProblem =
   | 'refusal'
   | 'length'
   | 'malformed'
+  | 'empty'
+  | 'reasoning-only'
+  | 'tool-call'
+  | 'copied'
   | 'server-error'
   | 'rate-limit'
   | 'connection'
@@ -77,6 +81,10 @@ export type TeacherResponse = {
   reused: boolean;
   error?: string;
   problem?: ResponseProblem;
+  /** What the model thought before `text`, which is without it. */
+  reasoning?: string;
+  /** As the server numbers its answers: two with one id are one answer. */
+  completionId?: string;
   /** Of several wordings, the one that asked; `digest` is the sha256 of both its templates. */
   template?: { name: string; digest: string };
 };

@@ -4,14 +4,15 @@ import type { TokenPrice } from '../../domain/prices.ts';
 import type { ResponseProblem } from '../../domain/records.ts';
 import type { Store } from '../store/store.ts';
 import { call } from './call.ts';
-import type { Called, Line } from './call.ts';
+import type { Line } from './call.ts';
 import type { Journal } from './journal.ts';
 import type { Ledger } from './ledger.ts';
 import type { ApiRequest } from './requests.ts';
-import { keepPaid, readCompletion } from './response-store.ts';
-import type { ReadCompletion, StoredResponse } from './response-store.ts';
+import { keepPaid } from './response-store.ts';
+import type { StoredResponse } from './response-store.ts';
 import { teacherName } from './simulated.ts';
 import type { CallFault } from './teacher-failure.ts';
+import type { WastedAnswers } from './wasted-answers.ts';
 
 /** The rows that a stage makes of its requests. */
 export type Reading<Request, Row> = {
@@ -29,8 +30,9 @@ export type Stage<Request, Row> = {
   price: TokenPrice;
   maxTokens: number;
   ledger: Ledger;
-  /** Told what a call without an answer may have cost. */
+  /** Told what a call without an answer has cost, or may have. */
   unanswered: (usd: number) => void;
+  wasted: WastedAnswers;
   journal: Journal;
   /** Scope that pays, as in {@link StoredResponse.paidBy}. */
   payer: string;
@@ -42,8 +44,8 @@ export type Stage<Request, Row> = {
 /** A response with the name of the model that gave it; null where none did. */
 export type Answered<Row> = { response: Row; model: string | null };
 
-/** A request that was not answered this time; `order` is its place in the order of sending. */
-export type Unanswered = { fault: CallFault; order: number };
+/** A request that was not answered this time; `order` is its place in the order of sending, `came` as in ReadCompletion. */
+export type Unanswered = { fault: CallFault; order: number; came: boolean };
 
 /** The answer that is stored already. */
 export const reuse = <Request, Row>(
@@ -72,11 +74,10 @@ export async function ask<Request extends ApiRequest, Row>(
   await ledger.reserve(worstUsd);
   let paidUsd = 0;
   try {
-    const called = await call(line, request);
-    const read = readAnswer(called, price, most);
-    if (read.kind === 'completion') {
-      paidUsd = read.response.costUsd;
-      const response = { ...read.response, paidBy: payer };
+    const called = await call(line, request, { price, most });
+    if (called.kind === 'completion') {
+      paidUsd = called.response.costUsd;
+      const response = { ...called.response, paidBy: payer };
       stage.journal.write(request.digest, response);
       answered(called.order);
       // The room that it left is filled first: signing a request to the store keeps the process busy for a millisecond.
@@ -84,25 +85,11 @@ export async function ask<Request extends ApiRequest, Row>(
       const kept = await keepPaid(store, request.digest, response, outageMinutes);
       return reuse(stage, request, kept);
     }
-    // Of what may have been generated, the most that it can cost counts: the cap holds whatever the bill says.
-    if (read.fault.kind === 'transient' && read.fault.perhapsPaid) {
-      paidUsd = worstUsd;
-      stage.unanswered(worstUsd);
-    }
-    return { fault: read.fault, order: called.order };
+    const { fault, order, came } = called;
+    paidUsd = called.paidUsd;
+    if (paidUsd > 0) stage.unanswered(paidUsd);
+    return { fault, order, came };
   } finally {
     ledger.settle(worstUsd, paidUsd);
   }
-}
-
-function readAnswer(
-  called: Called,
-  price: TokenPrice,
-  most: { input: number; output: number },
-): Extract<ReadCompletion, { kind: 'completion' }> | { kind: 'fault'; fault: CallFault } {
-  if ('fault' in called) return { kind: 'fault', fault: called.fault };
-  const read = readCompletion(called.completion, price, most);
-  if (read.kind === 'completion') return read;
-  const passing = { kind: 'transient', retryAfterMs: null, again: true, perhapsPaid: true } as const;
-  return { kind: 'fault', fault: { ...passing, reason: 'malformed', message: read.message } };
 }

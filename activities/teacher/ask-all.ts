@@ -1,13 +1,15 @@
 import { setTimeout as delay } from 'node:timers/promises';
 import { Context } from '@temporalio/activity';
 import pLimit from 'p-limit';
+import type { ResponseProblem } from '../../domain/records.ts';
 import { eachInParallel } from '../store/parallel.ts';
 import { ask } from './answer.ts';
 import type { Answered, Stage, Unanswered } from './answer.ts';
 import type { TeacherConnection } from './connect.ts';
 import { numbered } from './requests.ts';
 import type { ApiRequest, Requests } from './requests.ts';
-import { teacherFailure } from './teacher-failure.ts';
+import { trackRefusals } from './refusal-streak.ts';
+import { isUnreadable, teacherFailure } from './teacher-failure.ts';
 import type { CallFault } from './teacher-failure.ts';
 
 /** Full jitter: anywhere between nothing and a bound that doubles. */
@@ -54,46 +56,27 @@ export async function askAll<Request extends ApiRequest, Row>(
     stage.line.pace.pause(ms);
   });
   const ends = trackEnds(connection, requests.count);
+  const refusals = trackRefusals();
+  const answered = (order: number): void => {
+    weather.answered(order);
+    refusals.answered();
+  };
 
   const once = async (request: Request): Promise<Answered<Row> | Unanswered | null> => {
     if (ends.any()) return null;
     try {
-      return await ask(stage, request, weather.answered);
+      return await ask(stage, request, answered);
     } catch (error) {
       ends.end(error);
       return null;
     }
   };
 
-  const untilAnswered = async (request: Request): Promise<Answered<Row> | null> => {
-    let progress = weather.answers();
-    for (let tries = 0; ; tries += 1) {
-      const outcome = await limit(once, request);
-      if (outcome === null || 'response' in outcome) return outcome;
-      const { fault } = outcome;
-      if (fault.kind === 'row') return failed(stage, request, fault);
-      const lasting = fault.kind === 'transient' && weather.fault();
-      if (fault.kind === 'rejected' || lasting) ends.end(teacherFailure(fault, connection));
-      if (ends.any()) return null;
-      if (fault.kind !== 'transient') return null;
-      // Waiting for a limit is no failure as long as the queue moves.
-      if (fault.reason === 'rate-limit' && weather.answers() > progress) tries = 0;
-      progress = weather.answers();
-      if (!fault.again || tries >= maxRetries || (fault.retryAfterMs ?? 0) > longestRetryAfterMs) {
-        // A server that answers, if only with rubbish, is not away.
-        const there = fault.reason === 'malformed' || weather.answeredAfter(outcome.order);
-        if (fault.again && there) return failed(stage, request, fault);
-        ends.give(fault);
-        return null;
-      }
-      await delay(Math.max(backOffMs(tries), fault.retryAfterMs ?? 0), undefined, { signal }).catch(() => undefined);
-    }
-  };
-
+  const course = { weather, ends, refusals, maxRetries, once: (request: Request) => limit(once, request) };
   await eachInParallel(numbered(requests), Math.max(leastInHand, 2 * places), async ({ request, index }) => {
     if (ends.any()) return;
     try {
-      const row = (await settled(request, index)) ?? (await untilAnswered(request));
+      const row = (await settled(request, index)) ?? (await untilAnswered(stage, course, request));
       if (row !== null) keep(index, row);
     } catch (error) {
       ends.end(error);
@@ -101,6 +84,66 @@ export async function askAll<Request extends ApiRequest, Row>(
   }).catch(ends.end);
   if (signal.aborted) await Context.current().cancelled;
   ends.raise();
+  const refusal = refusals.atTheEnd(requests.count);
+  if (refusal !== null) throw teacherFailure(refusal, connection);
+}
+
+/** How a stage fares, for all of its requests. */
+type Course<Request, Row> = {
+  weather: ReturnType<typeof trackWeather>;
+  ends: ReturnType<typeof trackEnds>;
+  refusals: ReturnType<typeof trackRefusals>;
+  maxRetries: number;
+  /** One try, when there is a place; null = the stage has ended. */
+  once: (request: Request) => Promise<Answered<Row> | Unanswered | null>;
+};
+
+/** Whether a fault ends all, or something else has. */
+function hasEnded<Request, Row>(
+  { line }: Stage<Request, Row>,
+  { weather, ends, refusals }: Course<Request, Row>,
+  fault: CallFault,
+): boolean {
+  const away = fault.kind === 'transient' && !isUnreadable(fault.reason);
+  const lasting = away && weather.fault();
+  const end = fault.kind === 'row' ? refusals.refused(fault) : fault.kind === 'rejected' || lasting ? fault : null;
+  if (end !== null) ends.end(teacherFailure(end, line.connection));
+  return ends.any();
+}
+
+/** One request until it is answered, failed by name or given up; null = the stage ends, or it is asked at the next try. */
+async function untilAnswered<Request extends ApiRequest, Row>(
+  stage: Stage<Request, Row>,
+  course: Course<Request, Row>,
+  request: Request,
+): Promise<Answered<Row> | null> {
+  const { weather, ends, maxRetries } = course;
+  let progress = weather.answers();
+  const before = givenUp(stage, request, maxRetries);
+  if (before !== null) return before;
+  for (let tries = 0; ; tries += 1) {
+    const outcome = await course.once(request);
+    if (outcome === null || 'response' in outcome) return outcome;
+    const { fault } = outcome;
+    if (outcome.came && fault.kind === 'transient') stage.wasted.count(request.digest, fault.reason, fault.message);
+    if (hasEnded(stage, course, fault)) return null;
+    if (fault.kind === 'row') return failed(stage, request, fault);
+    if (fault.kind !== 'transient') return null;
+    const given = givenUp(stage, request, maxRetries);
+    if (given !== null) return given;
+    // Waiting for a limit is no failure as long as the queue moves.
+    if (fault.reason === 'rate-limit' && weather.answers() > progress) tries = 0;
+    progress = weather.answers();
+    if (!fault.again || tries >= maxRetries || (fault.retryAfterMs ?? 0) > longestRetryAfterMs) {
+      // A server that answers, if only with rubbish, is not away.
+      const there = isUnreadable(fault.reason) || weather.answeredAfter(outcome.order);
+      if (fault.again && there) return failed(stage, request, fault);
+      ends.give(fault);
+      return null;
+    }
+    const waitMs = Math.max(backOffMs(tries), fault.retryAfterMs ?? 0);
+    await delay(waitMs, undefined, { signal: stage.line.signal }).catch(() => undefined);
+  }
 }
 
 /** Why a stage does not finish: what ended it, or requests that were given up. */
@@ -125,10 +168,21 @@ function trackEnds(connection: TeacherConnection, count: number) {
   };
 }
 
+/** A request whose answers were of no use as often as may be, this time and before: it is not paid for again. */
+function givenUp<Request extends ApiRequest, Row>(
+  stage: Stage<Request, Row>,
+  request: Request,
+  maxRetries: number,
+): Answered<Row> | null {
+  const wasted = stage.wasted.of(request.digest);
+  if (wasted === undefined || wasted.times <= maxRetries) return null;
+  return failed(stage, request, { message: wasted.message, reason: wasted.problem });
+}
+
 const failed = <Request, Row>(
   { reading }: Stage<Request, Row>,
   request: Request,
-  { message, reason }: Extract<CallFault, { kind: 'row' | 'transient' }>,
+  { message, reason }: { message: string; reason: ResponseProblem },
 ): Answered<Row> => ({ response: reading.failed(request, message, reason), model: null });
 
 /**

@@ -83,8 +83,7 @@ export async function askStage<Request extends ApiRequest, Row>(
 ): Promise<{ answered: Iterable<Answered<Row>>; paidUsd: number }> {
   const journal = await openJournal(store, payer, input.stored);
   const { pace, leave } = await paceOf(connection, settings);
-  let books: Books | null = null;
-  let finished = false;
+  let [books, finished] = [null as Books | null, false];
   try {
     const known = await findKnown(store, newShelf, requests, { ...input, payer });
     await input.told;
@@ -93,11 +92,12 @@ export async function askStage<Request extends ApiRequest, Row>(
     const { ledger, unanswered, paidUsd } = books;
     progress.tell(books.money);
     const { maxTokens, concurrency, maxRetries } = settings;
-    const { cancellationSignal: signal } = Context.current();
-    const line = { connection, window: createWindow(concurrency), pace, signal };
+    const window = createWindow(concurrency);
+    const line = { connection, window, pace, signal: Context.current().cancellationSignal };
     const { outageMinutes } = Reliability.parse(recipe.reliability);
     const stage: Stage<Request, Row> = {
-      ...{ store, line, simulated, price, maxTokens, ledger, unanswered, journal, payer, outageMinutes, reading },
+      ...{ store, line, simulated, price, maxTokens, ledger, unanswered, journal },
+      ...{ payer, outageMinutes, reading, wasted: input.before.wasted },
     };
     const answered = newShelf<number, Answered<Row>>();
     const rows = {
@@ -119,7 +119,7 @@ export async function askStage<Request extends ApiRequest, Row>(
     finished = true;
     return { answered: inOrder(answered, requests.count), paidUsd: paidUsd() };
   } finally {
-    await books?.keep();
+    await Promise.all([books?.keep(), input.before.wasted.keep()]);
     await journal.close(finished);
     await leave();
   }

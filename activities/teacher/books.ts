@@ -7,6 +7,8 @@ import { failure } from '../failure.ts';
 import type { Store } from '../store/store.ts';
 import { createLedger } from './ledger.ts';
 import type { Ledger } from './ledger.ts';
+import { openWasted } from './wasted-answers.ts';
+import type { WastedAnswers } from './wasted-answers.ts';
 
 /** The money of one stage of calls, over all of its tries. */
 export type Books = {
@@ -33,18 +35,21 @@ export type Before = {
    * as its last heartbeat said, with the calls that were in flight.
    */
   unansweredUsd: number;
+  /** Answers that were of no use. */
+  wasted: WastedAnswers;
 };
 
 /** Looks for earlier tries of a stage, and leaves a mark for later ones. @param folder of the stage alone */
 export async function lookBack(store: Store, folder: string): Promise<Before> {
   const { info } = Context.current();
-  const [isFirst, found] = await Promise.all([
+  const [isFirst, found, wasted] = await Promise.all([
     store.objects.putIfAbsent(`${folder}/begun.json`, JSON.stringify({ by: randomUUID() })),
     store.getJson(keyOf(folder)),
+    openWasted(store, folder),
   ]);
   const heard = (info.heartbeatDetails as TrainerProgress | undefined)?.unansweredUsd ?? 0;
   const unansweredUsd = Math.max(heard, found === null ? 0 : Unanswered.parse(found.value).usd);
-  return { fresh: isFirst && info.attempt === 1 && unansweredUsd === 0, unansweredUsd };
+  return { fresh: isFirst && info.attempt === 1 && unansweredUsd === 0, unansweredUsd, wasted };
 }
 
 /** @param before.answeredUsd what answers of this stage that are stored have cost */

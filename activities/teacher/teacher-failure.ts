@@ -4,7 +4,10 @@ import OpenAI from 'openai';
 import type { ResponseProblem } from '../../domain/records.ts';
 import { failure } from '../failure.ts';
 import type { TeacherConnection } from './connect.ts';
+import { causeWords, neverSent } from './connection-fault.ts';
+import { isOutOfCredit } from './out-of-credit.ts';
 import { retryAfterMs } from './rate-headers.ts';
+import { settingFix } from './setting-fix.ts';
 
 /** What ends a stage, whatever is asked: told apart so that people know what to mend. */
 export type Rejection = 'bad-key' | 'unknown-model' | 'no-quota' | 'bad-setting';
@@ -28,6 +31,22 @@ export type CallFault = { message: string } & (
     }
 );
 
+/** Problems of an answer that came and is of no use: another one may be. */
+const unreadableProblems = ['malformed', 'empty', 'reasoning-only', 'tool-call'] as const;
+export type UnreadableProblem = (typeof unreadableProblems)[number];
+
+/** Whether a server answered, if only with what is no answer: it is not away, and asking again costs again. */
+export const isUnreadable = (problem: ResponseProblem): problem is UnreadableProblem =>
+  unreadableProblems.some((one) => one === problem);
+
+/** The fault of such an answer; what it costs is for whoever reads it to say. */
+export const unreadable = (reason: UnreadableProblem, message: string): CallFault => ({
+  ...{ kind: 'transient', reason, message: message.slice(0, longestMessage) },
+  ...{ retryAfterMs: null, again: true, perhapsPaid: false },
+});
+
+const longestMessage = 500;
+
 const rejections: Readonly<Record<string, Rejection>> = {
   invalid_api_key: 'bad-key',
   account_deactivated: 'bad-key',
@@ -42,17 +61,19 @@ const rejectedStatus: Readonly<Record<number, Rejection>> = { 401: 'bad-key', 40
 
 const rejectionWords = (
   reason: Rejection,
+  message: string,
   { section, keyName }: Pick<TeacherConnection, 'section' | 'keyName'>,
 ): string =>
   ({
     'bad-key': `check ${keyName}`,
     'unknown-model': `check ${section}.model${section === 'teacher' ? ' (GPT4_MODEL)' : ''}`,
     'no-quota': 'check the quota and billing of the account',
-    'bad-setting': `check the settings under ${section}: the model does not take one of them`,
+    'bad-setting': settingFix(section, message),
   })[reason];
 
 /** Servers other than OpenAI say it in words only. */
 const tooLong = /context.?length|maximum context|context window|too many tokens|prompt is too long/i;
+const moderated = /\b(?:flagged|moderation)\b/i;
 const filtered = /content.?(filter|policy|management)/i;
 
 function rowProblem(code: string, message: string): ResponseProblem {
@@ -71,26 +92,43 @@ export function faultOf(
   { redact, section }: Pick<TeacherConnection, 'redact' | 'section'>,
   timedOut = false,
 ): CallFault {
-  const message = redact(error instanceof Error ? error.message : String(error)).slice(0, 500);
+  const message = redact(error instanceof Error ? error.message : String(error)).slice(0, longestMessage);
   const passing = { kind: 'transient', retryAfterMs: null, again: true, perhapsPaid: true } as const;
   if (timedOut || error instanceof OpenAI.APIConnectionTimeoutError) {
     return { ...passing, reason: 'timeout', message: `no whole answer within ${section}.timeoutSeconds` };
   }
   if (error instanceof SyntaxError) return { ...passing, reason: 'malformed', message: `not JSON: ${message}` };
+  const perhapsPaid = !neverSent(error);
   if (!(error instanceof OpenAI.APIError)) {
-    return { ...passing, reason: 'connection', message: `the answer broke off: ${message}` };
+    const words = perhapsPaid ? `the answer broke off: ${message}` : message;
+    return { ...passing, perhapsPaid, reason: 'connection', message: words };
   }
   const { status, code, headers } = error as {
     status: number | undefined;
     code: string | null | undefined;
     headers: Headers | undefined;
   };
-  if (status === undefined) return { ...passing, reason: 'connection', message };
-  return faultOfStatus(status, code ?? '', message, headers);
+  if (status === undefined) {
+    const cause = redact(causeWords(error));
+    const words = cause === '' || message.includes(cause) ? message : `${message} (${cause})`;
+    return { ...passing, perhapsPaid, reason: 'connection', message: words.slice(0, longestMessage) };
+  }
+  const named = typeof code === 'string' ? code : (error.type ?? '');
+  return faultOfStatus(status, named, message, headers);
+}
+
+/** The fault of an account that can pay for no more; null where a refusal does not say so. */
+export function outOfCredit(status: number, code: string, message: string, headers?: Headers): CallFault | null {
+  const waits = headers !== undefined && retryAfterMs(headers) !== null;
+  return isOutOfCredit({ status, code, message, waits }) ? { kind: 'rejected', reason: 'no-quota', message } : null;
 }
 
 /** Sorts what a server answers instead of a completion, by HTTP status and code. */
 export function faultOfStatus(status: number, code: string, message: string, headers?: Headers): CallFault {
+  const empty = outOfCredit(status, code, message, headers);
+  if (empty !== null) return empty;
+  // Moderation of some servers refuses the text with the status of a wrong key.
+  if (status === 403 && moderated.test(message)) return { kind: 'row', reason: 'content-filter', message };
   const rejection = rejections[code] ?? rejectedStatus[status];
   if (rejection !== undefined) return { kind: 'rejected', reason: rejection, message };
   if (status !== 408 && status !== 409 && status !== 429 && status < 500) {
@@ -114,7 +152,7 @@ export function teacherFailure(
   const { host } = connection;
   const words = fault.message.replace(/\.$/, '');
   if (fault.kind === 'rejected') {
-    const message = `${host} refused (${fault.reason}): ${words}. Fix: ${rejectionWords(fault.reason, connection)}`;
+    const message = `${host} refused (${fault.reason}): ${words}. Fix: ${rejectionWords(fault.reason, fault.message, connection)}`;
     return failure('TeacherRejected', message, { details: [{ reason: fault.reason }] });
   }
   return failure(

@@ -1,5 +1,6 @@
 import { describe, expect, it } from 'vitest';
 import { readLine } from '../../activities/teacher/batches/lines.ts';
+import { choosing, parts, saying } from './odd-servers.ts';
 
 const price = { inputPerMillionUsd: 1, outputPerMillionUsd: 10 };
 const sent = new Map([['d1', { input: 300, output: 100 }]]);
@@ -58,5 +59,31 @@ describe('a line of what a batch left', () => {
     expect(read({ custom_id: 'another', response: null, error: { code: 'batch_expired' } })).toBeNull();
     expect(read('{"cut')).toBeNull();
     expect(read({ response: null })).toBeNull();
+  });
+
+  const most = (300 + 1000) / 1e6;
+  const billed = (100 + 500) / 1e6;
+  const noQuota = { rejection: { kind: 'rejected', reason: 'no-quota' } };
+  it.each<[what: string, status: number, body: unknown, read: object]>([
+    ['parts', 200, parts({ type: 'text', text: 'YES' }), { paidUsd: billed, response: { text: 'YES' } }],
+    ['<think>', 200, saying({ content: '<think>no</think>YES' }), { response: { text: 'YES', reasoning: 'no' } }],
+    ['cut off', 200, saying({ content: '<think>no' }, 'length'), { response: { text: '', finish: 'length' } }],
+    ['nothing', 200, saying({ content: '' }), { paidUsd: billed, fault: { problem: 'empty', again: true } }],
+    ['reasoning', 200, saying({ reasoning: 'no' }), { paidUsd: billed, fault: { problem: 'reasoning-only' } }],
+    ['no message', 200, choosing({}), { paidUsd: billed, fault: { problem: 'malformed', again: true } }],
+    ['another object', 200, {}, { paidUsd: most, fault: { problem: 'malformed', again: true } }],
+    ['429 in a body', 200, error('slow', '429'), { paidUsd: 0, fault: { problem: 'rate-limit', again: true } }],
+    ['402 in a body', 200, error('pay', '402'), { paidUsd: 0, ...noQuota }],
+    ['402', 402, error('pay'), { paidUsd: 0, ...noQuota }],
+    ['429 of an empty account', 429, error('You exceeded your current quota'), { paidUsd: 0, ...noQuota }],
+    ['a detail', 422, { detail: [{ loc: ['body', 'n'], msg: 'many' }] }, { fault: { message: '422 body.n: many' } }],
+  ])('in an odd shape is read all the same: %s', (_, status, body, fields) => {
+    expect(answered(status, body)).toMatchObject(fields);
+  });
+
+  it('with an error of its own may say it with a number, and what no request can get past', () => {
+    const of = (own: object) => read({ custom_id: 'd1', response: null, error: own });
+    expect(of({ code: 500, message: 'out' })).toMatchObject({ fault: { problem: 'server-error', message: 'out' } });
+    expect(of({ code: 'insufficient_quota', message: 'pay' })).toMatchObject(noQuota);
   });
 });

@@ -1,10 +1,10 @@
 import { z } from 'zod';
-import { costUsd } from '../../../domain/prices.ts';
 import type { TokenPrice } from '../../../domain/prices.ts';
+import { errorIn } from '../error-body.ts';
+import { readCompletion } from '../read-completion.ts';
 import type { TeacherRequest } from '../requests.ts';
-import { readCompletion } from '../response-store.ts';
 import type { StoredResponse } from '../response-store.ts';
-import { faultOfStatus } from '../teacher-failure.ts';
+import { faultOfStatus, outOfCredit } from '../teacher-failure.ts';
 import type { CallFault } from '../teacher-failure.ts';
 import type { RowFault } from './collected.ts';
 
@@ -24,11 +24,7 @@ export type InputLine = ReturnType<typeof inputLine>;
 const OutputLine = z.object({
   custom_id: z.string(),
   response: z.object({ status_code: z.number(), body: z.unknown() }).nullish(),
-  error: z.object({ code: z.string().nullish(), message: z.string().nullish() }).nullish(),
-});
-
-const ErrorBody = z.object({
-  error: z.object({ message: z.string().default(''), code: z.string().nullish() }).prefault({}),
+  error: z.unknown().optional(),
 });
 
 /** What a line says of a request; `rejection` is what no request can get past (an unknown model, an empty account). */
@@ -55,28 +51,29 @@ export function readLine(
   if (!line.success || most === undefined) return null;
   const { custom_id: digest, response, error } = line.data;
   if (!response) {
-    const message = error?.message ?? 'the batch has no answer to it';
-    const problem = notDone.includes(error?.code ?? '') ? 'timeout' : 'server-error';
+    const { code, message } = errorIn({ error }) ?? { code: '', message: 'the batch has no answer to it' };
+    const empty = outOfCredit(200, code, message);
+    if (empty !== null) return faultLine(digest, empty, 0);
+    const problem = notDone.includes(code) ? 'timeout' : 'server-error';
     return { digest, paidUsd: 0, fault: { problem, message, again: true } };
   }
   if (response.status_code === 200) {
-    const read = readCompletion(response.body, price, most);
+    const read = readCompletion(response.body, { price, most });
     if (read.kind === 'completion') return { digest, paidUsd: read.response.costUsd, response: read.response };
-    // It was generated, so it counts as the most that it can cost.
-    return {
-      digest,
-      paidUsd: costUsd(most, price),
-      fault: { problem: 'malformed', message: read.message, again: true },
-    };
+    return faultLine(digest, read.fault, read.paidUsd);
   }
-  const body = ErrorBody.safeParse(response.body);
-  const { message, code } = body.success ? body.data.error : { message: '', code: null };
-  const words = `${response.status_code} ${message}`.trim().slice(0, 500);
-  const fault = faultOfStatus(response.status_code, code ?? '', words);
-  if (fault.kind !== 'rejected') {
-    return { digest, paidUsd: 0, fault: { problem: fault.reason, message: words, again: fault.kind === 'transient' } };
+  const said = errorIn(response.body);
+  const words = `${response.status_code} ${said?.message ?? ''}`.trim().slice(0, 500);
+  return faultLine(digest, faultOfStatus(response.status_code, said?.code ?? '', words), 0);
+}
+
+/** What no request can get past is not this one's fault: it may be sent again when that is mended. */
+function faultLine(digest: string, fault: CallFault, paidUsd: number): ReadLine {
+  const { message } = fault;
+  if (fault.kind === 'rejected') {
+    return { digest, paidUsd, fault: { problem: 'bad-request', message, again: true }, rejection: fault };
   }
-  return { digest, paidUsd: 0, fault: { problem: 'bad-request', message: words, again: true }, rejection: fault };
+  return { digest, paidUsd, fault: { problem: fault.reason, message, again: fault.kind === 'transient' } };
 }
 
 function jsonOf(text: string): unknown {

@@ -154,12 +154,13 @@ describe('what has no verdict', () => {
     expect(compared.wins + compared.losses + compared.ties + compared.unjudged).toBe(60);
     const rejecting = await paid({
       models: ['gpt-4.1-mini'],
-      behave: (_, response) => sendJson(response, 400, { error: { message: 'no' } }),
+      behave: ({ messages }, response) =>
+        /place [36] /.test(messages.at(-1)?.content ?? '') && sendJson(response, 400, { error: { message: 'no' } }),
     });
     const input = await judgeInput(store, { model: 'gpt-4.1-mini', maxTokens: 392 }, hidden(10), { run: 'rejecting' });
     const failed = await judgePairs(store, rejecting, input);
-    expect(failed).toMatchObject({ calls: 0, costUsd: 0 });
-    expect(failed.summary.compared.problems).toEqual({ 'bad-request': 20 });
+    expect(failed).toMatchObject({ calls: 16 });
+    expect(failed.summary.compared.problems).toEqual({ unreadable: 16, 'bad-request': 4 });
   });
 });
 
