@@ -5,9 +5,14 @@ export type ResponseReport = NonNullable<DataReport['responses']>;
 export type Agreement = NonNullable<ResponseReport['agreement']>;
 export type TemplateCounts = NonNullable<ResponseReport['templates']>[number];
 
-/** Whether a response has an answer that can be used; one that was cut off before it was given has none. */
+/**
+ * Whether a response has an answer that can be used; one that was cut off before it was given has none, and a copy of another
+ * one's says nothing of its own.
+ */
 export const isReadable = (response: TeacherResponse): response is TeacherResponse & { answer: Answer } =>
-  response.answer !== null && (response.class === 'valid' || response.class === 'disagreed');
+  response.answer !== null &&
+  response.problem !== 'copied' &&
+  (response.class === 'valid' || response.class === 'disagreed');
 
 type Votes = { asked: number; yes: number; no: number };
 

@@ -11,11 +11,12 @@ export type KeptResponse = { question: Question; response: TeacherResponse; answ
 type Choice = { kept: TeacherResponse } | { removed: string };
 
 /** What the first attempt came to, as a reason. */
-const reasonOf = (response: TeacherResponse | undefined): string => response?.class ?? 'no response';
+const reasonOf = (response: TeacherResponse | undefined): string =>
+  response?.problem === 'copied' ? 'copy of another answer' : (response?.class ?? 'no response');
 
 function dropDisagreements(attempts: TeacherResponse[]): Choice {
   const first = attempts[0];
-  return first?.class === 'valid' ? { kept: first } : { removed: reasonOf(first) };
+  return first?.class === 'valid' && isReadable(first) ? { kept: first } : { removed: reasonOf(first) };
 }
 
 function keepAll(attempts: TeacherResponse[]): Choice {

@@ -1,3 +1,4 @@
+import { isReadable } from './agreement.ts';
 import { invalid } from './invalid.ts';
 import { meanOf } from './means.ts';
 import { draftText } from './parse-draft.ts';
@@ -61,7 +62,9 @@ const pairKey = ({ prompt, chosen, rejected }: PreferencePair): string => JSON.s
 
 /** The first agreeing attempt of each question. */
 function agreeingResponses(responses: readonly TeacherResponse[]): Map<string, TeacherResponse> {
-  const valid = responses.filter((row) => row.class === 'valid').sort((a, b) => b.attempt - a.attempt);
+  const valid = responses
+    .filter((row) => row.class === 'valid' && isReadable(row))
+    .sort((a, b) => b.attempt - a.attempt);
   // Later entries win, so the lowest attempt of each question is what stays.
   return new Map(valid.map((row) => [row.id, row]));
 }

@@ -83,8 +83,6 @@ export type TeacherResponse = {
   problem?: ResponseProblem;
   /** What the model thought before `text`, which is without it. */
   reasoning?: string;
-  /** As the server numbers its answers: two with one id are one answer. */
-  completionId?: string;
   /** Of several wordings, the one that asked; `digest` is the sha256 of both its templates. */
   template?: { name: string; digest: string };
 };

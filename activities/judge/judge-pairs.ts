@@ -2,6 +2,7 @@ import { teacherPrice } from '../../config/check-recipe.ts';
 import { calibrationOf, calibrationPairs } from '../../domain/calibration.ts';
 import type { PairToJudge } from '../../domain/calibration.ts';
 import { canonicalJson } from '../../domain/canonical.ts';
+import { trackCopies } from '../../domain/copies.ts';
 import { resolveJudgeTemplates } from '../../domain/judge-prompt.ts';
 import { combineOrders, countPairs, exactVerdict } from '../../domain/judging.ts';
 import type { JudgedPair, Judgement } from '../../domain/judging.ts';
@@ -69,7 +70,15 @@ export const createJudgePairs =
         progress.end();
       }
     });
-    const judgements = new Map(answered.map(({ response }) => [response.requestDigest, response]));
+    const copies = trackCopies();
+    const judgements = new Map(
+      answered.map(({ response, completionId }) => {
+        const { requestDigest, reason } = response;
+        // Its answer to one question is no answer to another, nor is one order's to the other.
+        const isCopy = copies.isCopy({ completionId, requestDigest, text: `${String(response.said)} ${reason}` });
+        return [requestDigest, isCopy ? { ...response, said: null, problem: 'copied' as const } : response];
+      }),
+    );
     const pairs = plans.map((plan) => judgedPair(plan, judgements));
     const identity: JudgeIdentity = {
       name: namesOf(

@@ -41,8 +41,8 @@ export type Stage<Request, Row> = {
   reading: Reading<Request, Row>;
 };
 
-/** A response with the name of the model that gave it; null where none did. */
-export type Answered<Row> = { response: Row; model: string | null };
+/** A response with the name of the model that gave it; null where none did. `completionId` as in StoredResponse. */
+export type Answered<Row> = { response: Row; model: string | null; completionId?: string | undefined };
 
 /** A request that was not answered this time; `order` is its place in the order of sending, `came` as in ReadCompletion. */
 export type Unanswered = { fault: CallFault; order: number; came: boolean };
@@ -55,6 +55,7 @@ export const reuse = <Request, Row>(
 ): Answered<Row> => ({
   response: stage.reading.answered(request, stored, stage.payer),
   model: teacherName(stored.model, stage.simulated),
+  completionId: stored.completionId,
 });
 
 /**

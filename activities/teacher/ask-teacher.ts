@@ -1,3 +1,4 @@
+import { trackCopies } from '../../domain/copies.ts';
 import { countResponses } from '../../domain/filtering.ts';
 import type { Recipe } from '../../config/recipe.ts';
 import type { TeacherResponse } from '../../domain/records.ts';
@@ -52,10 +53,12 @@ export const createAskTeacher = (deps: TeacherDeps): ApiActivities['askTeacher']
 function countRows() {
   const classes = countResponses();
   const models = new Set<string | null>();
+  const copies = trackCopies();
   let [calls, reused] = [0, 0];
   return {
     *passing(answered: Iterable<Answered<TeacherResponse>>): Generator<TeacherResponse> {
-      for (const { response, model } of answered) {
+      for (const { model, ...one } of answered) {
+        const response = copies.isCopy({ ...one.response, ...one }) ? copied(one.response) : one.response;
         classes.add(response);
         models.add(model);
         if (response.reused) reused += 1;
@@ -66,6 +69,9 @@ function countRows() {
     found: () => ({ report: classes.report(), calls, reused, models }),
   };
 }
+
+/** An answer that was another one's before: it votes for nothing, and nothing is trained on it. */
+const copied = (response: TeacherResponse): TeacherResponse => ({ ...response, problem: 'copied' });
 
 /**
  * How a request that batches did not answer ends; null = it is asked live.

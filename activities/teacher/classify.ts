@@ -13,7 +13,7 @@ const identity = ({ question, attempt, digest, template }: TeacherRequest) => ({
 
 /** A response held against the truth. `payer` is the scope that asks: what another one paid is reused. */
 export function classified(request: TeacherRequest, stored: StoredResponse, payer: string): TeacherResponse {
-  const { text, refusal, finish, inputTokens, outputTokens, reasoning, completionId } = stored;
+  const { text, refusal, finish, inputTokens, outputTokens, reasoning } = stored;
   const parsed = parseResponse(text);
   const reused = stored.paidBy !== payer;
   const refused = refusal !== null;
@@ -33,7 +33,6 @@ export function classified(request: TeacherRequest, stored: StoredResponse, paye
     ...(refused && { error: refusal }),
     ...(problem !== null && { problem }),
     ...(reasoning !== undefined && { reasoning }),
-    ...(completionId !== undefined && { completionId }),
   };
 }
 

@@ -1,9 +1,8 @@
-import OpenAI from 'openai';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import type { Asked } from '../../activities/contract.ts';
 import type { Store } from '../../activities/store/store.ts';
 import { responseFolder } from '../../activities/teacher/response-store.ts';
-import { faultOf } from '../../activities/teacher/teacher-failure.ts';
+import { filterResponses } from '../../domain/filtering.ts';
 import type { TeacherResponse } from '../../domain/records.ts';
 import { startTestS3 } from '../setup/s3.ts';
 import type { TestS3 } from '../setup/s3.ts';
@@ -228,35 +227,6 @@ describe('what never reached a server costs nothing', () => {
   });
 });
 
-/** As of a request through a TLS that fails, and through others, without a server that has them. */
-const fetchFailed = (cause: object) => Object.assign(new TypeError('fetch failed'), { cause });
-it.each<[what: string, error: Error, perhapsPaid: boolean]>([
-  ['DNS that fails for now', fetchFailed({ code: 'EAI_AGAIN', syscall: 'getaddrinfo' }), false],
-  ['no way to the host', fetchFailed({ code: 'EHOSTUNREACH' }), false],
-  ['no way to the network', fetchFailed({ code: 'ENETUNREACH' }), false],
-  ['IPv6 and IPv4 refused', fetchFailed({ errors: [{ code: 'ECONNREFUSED' }, { code: 'ECONNREFUSED' }] }), false],
-  ['no connection in time', fetchFailed({ code: 'UND_ERR_CONNECT_TIMEOUT' }), false],
-  ['a connection that the system gives up', fetchFailed({ code: 'ETIMEDOUT', syscall: 'connect' }), false],
-  ['a certificate that has expired', fetchFailed({ code: 'CERT_HAS_EXPIRED' }), false],
-  ['a certificate of its own', fetchFailed({ code: 'DEPTH_ZERO_SELF_SIGNED_CERT' }), false],
-  ['a certificate of another host', fetchFailed({ code: 'ERR_TLS_CERT_ALTNAME_INVALID' }), false],
-  [
-    'a proxy that lets nothing through',
-    fetchFailed({ message: 'Proxy response (407) !== 200 when HTTP Tunneling' }),
-    false,
-  ],
-  ['a socket that closes unused', fetchFailed({ code: 'UND_ERR_SOCKET', socket: { bytesWritten: 0 } }), false],
-  ['a socket that closes', fetchFailed({ code: 'UND_ERR_SOCKET', socket: { bytesWritten: 900 } }), true],
-  ['a reset', fetchFailed({ code: 'ECONNRESET', syscall: 'read' }), true],
-  ['no headers in time', fetchFailed({ code: 'UND_ERR_HEADERS_TIMEOUT' }), true],
-])('a client that fails by %s', (_, error, perhapsPaid) => {
-  const fault = faultOf(new OpenAI.APIConnectionError({ cause: error }), {
-    redact: (text) => text,
-    section: 'teacher',
-  });
-  expect(fault).toMatchObject({ kind: 'transient', reason: 'connection', perhapsPaid });
-});
-
 describe('a judge', () => {
   const pair = { before: stepsOf(0)[0], after: stepsOf(0).join(' ') };
   const verdict = JSON.stringify({ reason: 'It asks {more}.', better: 'first' });
@@ -278,5 +248,43 @@ describe('a judge', () => {
     const [row] = await comparedRows(store, await judgePairs(store, server, input));
     expect(row?.judgements[0]?.said).toBe(said);
     expect(row?.judgements[0]?.problem).toBe(problem);
+  });
+});
+
+describe('a proxy that gives one answer to all', () => {
+  const copy = { behave: byQuestion(() => ({ body: saying({ content: goodText }, 'stop', { id: 'chatcmpl-one' }) })) };
+
+  it('is noticed: copies are counted, agree with nobody, and are not trained on', async () => {
+    const server = await paid(copy);
+    const input = { ...(await stage(2)), attempts: 3 };
+    const asked = await ask(store, server, input);
+    expect(asked.report.problems).toEqual({ copied: 5 });
+    expect(asked.report.agreement).toMatchObject({ questions: 2, compared: 0 });
+    const rows = await rowsOf(asked);
+    expect(rows.map((row) => row.problem)).toEqual([undefined, ...Array.from({ length: 5 }, () => 'copied')]);
+    const { kept } = filterResponses(someQuestions(2), rows, 'consensus', 3);
+    expect(kept.map(({ question }) => question.id)).toEqual(['q0000']);
+    expect(filterResponses(someQuestions(2), rows, 'keep-all', 1).kept).toHaveLength(1);
+    // So it is in every later run, which finds the same in the store.
+    expect((await ask(store, server, inRun(input, 'odd-copies'))).report.problems).toEqual({ copied: 5 });
+  });
+
+  it('is not what a server does that has one id, or none, for all of its own answers', async () => {
+    const ids = ['chatcmpl-0', '', undefined];
+    for (const id of ids) {
+      let n = 0;
+      const behave = byQuestion(() => ({ body: saying({ content: `${(n += 1)}. ${goodText}` }, 'stop', { id }) }));
+      const asked = await ask(store, await paid({ behave }), { ...(await stage(2)), attempts: 3 });
+      expect(asked.report.problems).toBeUndefined();
+    }
+  });
+
+  it('gives a judge no verdict', async () => {
+    const body = saying({ content: '{"reason": "So.", "better": "tie"}' }, 'stop', { id: 'chatcmpl-one' });
+    const server = await paid({ models: ['gpt-4.1-mini'], behave: (_, response) => send(response, { body }) });
+    const pairs = [0, 1].map((n) => ({ before: stepsOf(n)[0], after: stepsOf(n).join(' ') }));
+    const judge = { model: 'gpt-4.1-mini', maxTokens: (maxTokens += 1) };
+    const { summary } = await judgePairs(store, server, await judgeInput(store, judge, pairs, { run: 'odd-judged' }));
+    expect(summary.compared).toMatchObject({ items: 2, unjudged: 2, problems: { copied: 3 } });
   });
 });
