@@ -2,9 +2,10 @@ import { globSync } from 'node:fs';
 import { parseArgs } from 'node:util';
 import { setTimeout as delay } from 'node:timers/promises';
 import type { Recipe } from '../config/recipe.ts';
-import type { MetricsRow } from '../activities/training/attempt.ts';
+import type { MetricsRow } from '../activities/training/metrics-log.ts';
 import { readLease } from '../activities/checkpoints/lease.ts';
 import type { LeaseRecord } from '../activities/checkpoints/lease.ts';
+import { readParts } from '../activities/checkpoints/metrics-parts.ts';
 import type { ArtefactRef } from '../domain/records.ts';
 import { smallBase, smallCorpus, smallRecipe } from '../test/setup/gpu.ts';
 import type { GpuHost } from '../test/setup/gpu-host.ts';
@@ -67,7 +68,7 @@ async function recover(stack: TrainingStack, corpus: ArtefactRef, timeout: numbe
     // The last heartbeat is up to a second old; a checkpoint on the dead host's disk may say more.
     const reached = Math.max(told, busy === undefined ? 0 : newestOnDisk(busy));
     const after = await untilTraining(stack, run, kill + 2);
-    const rows = await metricsOf(stack, after);
+    const rows = await metricsOf(stack, run, after);
     const fresh = rows.filter(({ time }) => time > killedAt);
     const [first] = fresh;
     const beyond = fresh.find(({ step }) => step > reached);
@@ -120,14 +121,6 @@ const newestOnDisk = ({ home }: GpuHost): number =>
 const ownerOf = ({ owner }: LeaseRecord): number => Number(owner.split(':').at(-2));
 
 /** Step events up to the newest checkpoint, those of the attempts before as they counted. */
-async function metricsOf({ store }: TrainingStack, { checkpoints }: LeaseRecord): Promise<MetricsRow[]> {
-  const key = checkpoints
-    .at(-1)
-    ?.manifest.uri.replace(`s3://${store.bucket}/`, '')
-    .replace(/[^/]+$/, 'metrics.jsonl');
-  const text = (await store.objects.read(key ?? ''))?.body ?? '';
-  return text
-    .split('\n')
-    .filter(Boolean)
-    .map((line) => JSON.parse(line) as MetricsRow);
+async function metricsOf(stack: TrainingStack, run: string, { checkpoints }: LeaseRecord): Promise<MetricsRow[]> {
+  return readParts<MetricsRow>(stack.store, (await prefixOf(stack, run)) ?? '', checkpoints.at(-1)?.metrics ?? []);
 }

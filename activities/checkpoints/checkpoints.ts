@@ -5,6 +5,8 @@ import type { Log } from '../logging.ts';
 import { MANIFEST, getFolder, putFolder } from '../store/folders.ts';
 import type { Store } from '../store/store.ts';
 import type { Checkpoint, Lease, LeaseRecord } from './lease.ts';
+import { removeParts } from './metrics-parts.ts';
+import type { MetricsSegment } from './metrics-parts.ts';
 
 /** Keys of an attempt's checkpoint. The epoch is part of it, so no two attempts ever write to the same place. */
 export const checkpointPrefix = (prefix: string, epoch: number, step: number): string =>
@@ -31,31 +33,40 @@ function keepers(checkpoints: readonly Checkpoint[], keep: number): Checkpoint[]
  * was taken meanwhile cannot do it, however long it slept and wherever (docs/checkpoints.md).
  *
  * @param checkpoint.directory stays as it is
+ * @param checkpoint.metrics whose parts are in S3 already
  * @param options.keep newest checkpoints that stay, beside the best; older ones are removed after they have ceased to count
  * @throws LeaseLost
  */
 export async function commitCheckpoint(
   store: Store,
   lease: Lease,
-  checkpoint: { step: number; directory: string; evalLoss?: number | null },
+  checkpoint: { step: number; directory: string; evalLoss?: number | null; metrics?: MetricsSegment[] },
   options: { keep: number },
 ): Promise<Checkpoint> {
-  const { step, directory, evalLoss } = checkpoint;
+  const { step, directory, evalLoss, metrics } = checkpoint;
   const prefix = checkpointPrefix(lease.prefix, lease.epoch, step);
   // A lease that is gone already is found out here, before a useless manifest; one that goes later, by the swap below.
   const manifest = await putFolder(store, directory, prefix, { beforeManifest: lease.check });
-  const committed = { step, epoch: lease.epoch, manifest, ...(evalLoss != null && { evalLoss }) };
+  const committed = {
+    ...{ step, epoch: lease.epoch, manifest },
+    ...(evalLoss != null && { evalLoss }),
+    ...(metrics && { metrics }),
+  };
   await updateAndDrop(store, lease, (before) => withCheckpoint(before, committed, options.keep));
   return committed;
 }
 
 /**
- * Enters the result of a training. Of its checkpoints the newest stays, until a sweep is told to take that one too.
+ * Enters the result of a training. Of its checkpoints the newest stays, until a sweep is told to take that one too. The
+ * metrics of the result are whole, so their parts go.
  *
  * @throws LeaseLost: then nothing was changed
  */
-export const finishTraining = (store: Store, lease: Lease, final: unknown): Promise<void> =>
-  updateAndDrop(store, lease, (record) => ({ ...record, final, checkpoints: record.checkpoints.slice(-1) }));
+export async function finishTraining(store: Store, lease: Lease, final: unknown): Promise<void> {
+  await updateAndDrop(store, lease, (record) => ({ ...record, final, checkpoints: record.checkpoints.slice(-1) }));
+  // What stays behind is litter.
+  await removeParts(store, lease.prefix).catch(() => undefined);
+}
 
 /** Changes the lease's record; what it no longer names is removed after that. */
 async function updateAndDrop(store: Store, lease: Lease, change: (record: LeaseRecord) => LeaseRecord): Promise<void> {

@@ -3,6 +3,7 @@ import { failure } from '../failure.ts';
 import { untilWritten } from '../store/conditional.ts';
 import { placeOf } from '../store/storage-failure.ts';
 import type { Store } from '../store/store.ts';
+import { MetricsSegment } from './metrics-parts.ts';
 
 const Ref = z.object({ uri: z.string(), sha256: z.string(), bytes: z.number(), rows: z.number() });
 
@@ -11,7 +12,18 @@ const Checkpoint = z.object({
   epoch: z.int().min(1).describe('Attempt that wrote it.'),
   manifest: Ref,
   evalLoss: z.number().nullable().optional().describe('Held-out loss as last measured before it, nats per token.'),
+  metrics: z.array(MetricsSegment).optional().describe('Where the metrics up to its step are, oldest first.'),
 });
+
+/**
+ * Place of an attempt among all at one training: by the moment at which Temporal scheduled its activity, and within that by
+ * Temporal's count of tries.
+ */
+const Turn = z.object({
+  scheduledAt: z.number().describe("Unix milliseconds, by Temporal's clock."),
+  attempt: z.int().min(1),
+});
+export type Turn = z.infer<typeof Turn>;
 
 /**
  * `lease.json`: the only object of a training that ever changes, and only by compare-and-swap. It says who may write
@@ -22,6 +34,7 @@ const LeaseRecord = z.object({
   epoch: z.int().min(1).describe('Attempts so far; each takes the next number.'),
   owner: z.string().describe('Host, process and a random part.'),
   takenAt: z.string(),
+  turn: Turn.nullable().default(null).describe('Of the owner; null = it is not known.'),
   checkpoints: z.array(Checkpoint).describe('By step, ascending.'),
   microBatch: z
     .int()
@@ -61,20 +74,37 @@ export async function readLease(store: Store, prefix: string): Promise<{ record:
   );
 }
 
+/** Clocks of hosts may differ by so much. A turn that lies further ahead was given by a clock that was wrong. */
+const CLOCKS_MS = 10 * 60_000;
+
+function isLater({ turn }: LeaseRecord, mine: Turn): boolean {
+  if (turn === null || turn.scheduledAt > Date.now() + CLOCKS_MS) return false;
+  return turn.scheduledAt === mine.scheduledAt ? turn.attempt > mine.attempt : turn.scheduledAt > mine.scheduledAt;
+}
+
 /**
- * Takes the lease below `prefix` from whoever held it, with the next epoch. The newest taker always wins: Temporal
- * decides which attempt is the live one, the lease makes sure that the others find out.
+ * Takes the lease below `prefix` from whoever held it, with the next epoch. Temporal decides which attempt is the live one,
+ * the lease makes sure that the others find out: one that was started earlier never takes it from one that was started
+ * later, however late it comes (a host that was paused, say). Of equals the later taker wins.
  *
  * @param owner must be unlike that of any other attempt
- * @throws StorageUnavailable when it cannot be taken
+ * @param turn null = not known: takes it from anybody
+ * @throws LeaseLost where an attempt that was started later holds it, StorageUnavailable when it cannot be taken
  */
-export async function openLease(store: Store, prefix: string, owner: string): Promise<Lease> {
+export async function openLease(store: Store, prefix: string, owner: string, turn: Turn | null = null): Promise<Lease> {
   const where = placeOf(store.uriOf(keyOf(prefix)));
   return untilWritten(where, 'the lease could not be taken, since other workers or the server keep it', async () => {
     const before = await readLease(store, prefix);
+    if (turn !== null && before !== null && isLater(before.record, turn)) {
+      const { epoch, owner: other } = before.record;
+      throw failure(
+        'LeaseLost',
+        `${store.uriOf(keyOf(prefix))}: epoch ${epoch} belongs to ${other}, which was started after this attempt`,
+      );
+    }
     const fresh = { version: 1 as const, checkpoints: [], microBatch: null, final: null };
     const takenAt = new Date().toISOString();
-    const record = { ...(before?.record ?? fresh), epoch: (before?.record.epoch ?? 0) + 1, owner, takenAt };
+    const record = { ...(before?.record ?? fresh), epoch: (before?.record.epoch ?? 0) + 1, owner, takenAt, turn };
     const etag = await store.objects.swap(keyOf(prefix), text(record), before?.etag ?? null);
     if (etag !== null) return holdLease(store, prefix, record, etag);
     // The swap may have succeeded and its answer been lost; then the record is ours already.

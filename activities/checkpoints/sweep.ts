@@ -7,6 +7,7 @@ import type { Store } from '../store/store.ts';
 import { removeKeys } from './checkpoints.ts';
 import { forgetCheckpoints, readLease } from './lease.ts';
 import type { LeaseRecord } from './lease.ts';
+import { isPartOf } from './metrics-parts.ts';
 
 /** An upload that has been open for longer was left behind by a process that is gone. */
 const UPLOAD_STALE_MS = 24 * 3600_000;
@@ -78,9 +79,10 @@ type Folder = { folder: string; epoch: number; entries: Entry[] };
 function byTraining(entries: readonly Entry[], below: string): Map<string, Folder[]> {
   const folders = new Map<string, Folder & { training: string }>();
   for (const entry of entries) {
-    const match = /^((runs\/.+\/training-[0-9a-f]+)\/epoch-(\d+)\/(?:step-\d+|adapter|metrics\.jsonl))(?:\/|$)/.exec(
-      entry.key,
-    );
+    const match =
+      /^((runs\/.+\/training-[0-9a-f]+)\/epoch-(\d+)\/(?:step-\d+|adapter|metrics\.jsonl|metrics\/[^/]+))(?:\/|$)/.exec(
+        entry.key,
+      );
     if (match === null || !entry.key.startsWith(below)) continue;
     const [, folder = '', training = '', epoch = ''] = match;
     const known = folders.get(folder);
@@ -124,10 +126,13 @@ async function sweepTraining(
   const named = new Set(referred);
   addReferences(store, lease, named);
   for (const key of forgotten) if (!referred.has(key)) named.delete(key);
+  // Parts of the metrics are needed until the training is finished.
+  const segments = lease?.final === null ? lease.checkpoints.flatMap(({ metrics }) => metrics ?? []) : [];
   const litter: Litter[] = [];
   const keysToRemove: string[] = [];
   for (const { folder, epoch, entries } of folders) {
     const keys = entries.map(({ key }) => key);
+    if (isPartOf(folder, segments)) continue;
     if (named.has(folder) || named.has(`${folder}/${MANIFEST}`) || keys.some((key) => named.has(key))) continue;
     const newest = Math.max(...entries.map(({ modified }) => modified));
     const why = forgotten.has(`${folder}/${MANIFEST}`)

@@ -1,4 +1,4 @@
-import { mkdir, readFile, rm, writeFile } from 'node:fs/promises';
+import { mkdir, rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { DpoJob, SftJob, TrainerEvent } from '../../config/trainer-job.ts';
 import { commitCheckpoint } from '../checkpoints/checkpoints.ts';
@@ -14,15 +14,12 @@ import type { GpuDeps } from './gpu-deps.ts';
 import type { GpuMeter } from './gpu-meter.ts';
 import { endWithin, trackPace } from './grace.ts';
 import type { Pace } from './grace.ts';
+import { openMetrics } from './metrics-log.ts';
+import type { MetricsLog, MetricsRow } from './metrics-log.ts';
 import { adapterIn, attemptFolder, checkpointsIn, findResumable, outputsIn } from './resume.ts';
 import { runOnServer } from './run-job.ts';
 import type { JobOutcome } from './run-job.ts';
 import type { Supervision } from './supervision.ts';
-
-const METRICS = 'metrics.jsonl';
-
-/** One step or eval event, as it stands in the metrics artefact. */
-export type MetricsRow = Extract<TrainerEvent, { event: 'step' | 'eval' }>;
 
 export type AttemptOptions = {
   lease: Lease;
@@ -59,11 +56,12 @@ export async function runAttempt(deps: GpuDeps, options: AttemptOptions): Promis
   const folder = attemptFolder(options.trainingFolder, lease.epoch);
   const place = { outputDir: outputsIn(folder), checkpoints: checkpointsIn(folder) };
   const resume = await findResumable(deps.store, lease, options.trainingFolder, log);
-  const metrics = resume === null ? [] : await readMetrics(resume.directory, resume.step);
-  const queue = uploadBehind(deps, options);
+  const { trainingFolder } = options;
+  const metrics = await openMetrics({ store: deps.store, lease, trainingFolder, step: resume?.step ?? 0, log });
+  const queue = uploadBehind(deps, options, metrics);
   if (resume !== null) {
     log.info(`going on from step ${resume.step}`, { from: resume.local ? 'this host' : 'S3' });
-    if (resume.local) queue.add({ ...resume, evalLoss: lastEvalLoss(metrics) });
+    if (resume.local) queue.add({ ...resume, evalLoss: metrics.evalLossAt(resume.step) });
   }
   await mkdir(place.outputDir, { recursive: true });
   const jobFile = join(folder, 'job.json');
@@ -74,17 +72,17 @@ export async function runAttempt(deps: GpuDeps, options: AttemptOptions): Promis
 
   account.began(resume?.step ?? 0);
   const pace = trackPace();
-  const follow = followEvents({ ...options, metrics, queue, pace });
+  const onEvent = followEvents({ ...options, metrics, queue, pace });
   const ending = endWithin(deps.graceMs, supervision, pace);
   const stopWatching = watchLease(options);
   try {
     const { stop, kill } = ending;
     const limits = { stop, kill, graceMs: deps.graceMs, stallMs: options.stallMs };
-    const outcome = await runOnServer(deps.trainer, jobFile, { onEvent: follow.onEvent, ...limits });
-    await follow.settled();
-    const ended = { outcome, metrics, queue, skippedSave: ending.skipped() };
+    const outcome = await runOnServer(deps.trainer, jobFile, { onEvent, ...limits });
+    const { rows } = metrics;
+    const ended = { outcome, metrics: rows, queue, skippedSave: ending.skipped() };
     if (outcome.code !== 0) return { ...ended, finished: null };
-    const finished = { result: outcome.result, metrics, adapter: adapterIn(folder) };
+    const finished = { result: outcome.result, metrics: rows, adapter: adapterIn(folder) };
     // Only an outage of S3 would need it, so a disk that is full now is no reason to fail.
     await keepFinished(folder, finished).catch((error: unknown) =>
       log.warn('the end of the training is not remembered on this host', { reason: String(error) }),
@@ -93,12 +91,20 @@ export async function runAttempt(deps: GpuDeps, options: AttemptOptions): Promis
   } finally {
     options.meter.end();
     stopWatching();
+    metrics.close();
   }
 }
 
-function uploadBehind(deps: GpuDeps, { lease, keepCheckpoints, supervision, log }: AttemptOptions): UploadQueue {
+function uploadBehind(
+  { store }: GpuDeps,
+  { lease, keepCheckpoints, supervision, log }: AttemptOptions,
+  { putUpTo }: MetricsLog,
+): UploadQueue {
   return createUploadQueue({
-    commit: (saved) => commitCheckpoint(deps.store, lease, saved, { keep: keepCheckpoints }),
+    commit: async (saved) => {
+      const metrics = await putUpTo(saved.step);
+      return commitCheckpoint(store, lease, { ...saved, metrics }, { keep: keepCheckpoints });
+    },
     superseded: (saved) => void rm(saved.directory, { recursive: true, force: true }),
     lost: () => {
       supervision.end('lease-lost');
@@ -132,14 +138,13 @@ function watchLease({ lease, supervision, leaseCheckMs, log }: AttemptOptions): 
   };
 }
 
-/** Turns events into heartbeats, metrics and uploads. Checkpoints are handled in order, one after the other. */
-function followEvents(options: AttemptOptions & { metrics: MetricsRow[]; queue: UploadQueue; pace: Pace }) {
+/** Turns events into heartbeats, metrics and uploads. */
+function followEvents(options: AttemptOptions & { metrics: MetricsLog; queue: UploadQueue; pace: Pace }) {
   const { account, supervision, metrics, queue, log } = options;
-  let saving: Promise<unknown> = Promise.resolve();
   let first: { step: number; time: number } | null = null;
 
   const onStep = (event: Extract<TrainerEvent, { event: 'step' }>): void => {
-    metrics.push(event);
+    metrics.add(event);
     const { step: done, totalSteps: total, loss, tokensPerSecond } = event;
     first ??= { step: done, time: event.time };
     const perStep = done === first.step ? null : (event.time - first.time) / (done - first.step);
@@ -150,7 +155,7 @@ function followEvents(options: AttemptOptions & { metrics: MetricsRow[]; queue: 
       ...(checkpointStep !== undefined && { checkpointStep }),
     });
   };
-  const onEvent = (event: TrainerEvent): void => {
+  return (event: TrainerEvent): void => {
     account.seen(event.event === 'step' ? event.step : null);
     options.pace.seen(event);
     options.meter.seen(event);
@@ -162,33 +167,11 @@ function followEvents(options: AttemptOptions & { metrics: MetricsRow[]; queue: 
         steps: event.totalSteps,
       });
     } else if (event.event === 'step') onStep(event);
-    else if (event.event === 'eval') metrics.push(event);
+    else if (event.event === 'eval') metrics.add(event);
     else if (event.event === 'warning') log.warn(`trainer: ${event.message}`, { code: event.code });
     else if (event.event === 'checkpoint') {
       const { step, path: directory } = event;
-      // It was written while training went on, so later steps may have been reported meanwhile.
-      const upTo = metrics.filter((row) => row.step <= step);
-      const rows = upTo.map((row) => `${JSON.stringify(row)}\n`).join('');
-      const evalLoss = lastEvalLoss(upTo);
-      saving = saving
-        .then(() => writeFile(join(directory, METRICS), rows))
-        .then(
-          () => {
-            queue.add({ step, directory, evalLoss });
-          },
-          (error: unknown) => log.warn(`checkpoint of step ${step} cannot be read`, { reason: String(error) }),
-        );
+      queue.add({ step, directory, evalLoss: metrics.evalLossAt(step) });
     }
   };
-  return { onEvent, settled: () => saving };
-}
-
-const lastEvalLoss = (metrics: readonly MetricsRow[]): number | null =>
-  metrics.findLast(({ event }) => event === 'eval')?.loss ?? null;
-
-/** Metrics up to a checkpoint's step; none where the trainer was lost before they were added to it. */
-async function readMetrics(checkpoint: string, step: number): Promise<MetricsRow[]> {
-  const text = await readFile(join(checkpoint, METRICS), 'utf8').catch(() => '');
-  const rows = text.split('\n').filter((line) => line !== '');
-  return rows.map((line) => JSON.parse(line) as MetricsRow).filter((row) => row.step <= step);
 }

@@ -3,7 +3,7 @@ import { join } from 'node:path';
 import { z } from 'zod';
 import { TrainerEvent } from '../../config/trainer-job.ts';
 import { writeWhole } from '../store/files.ts';
-import type { MetricsRow } from './attempt.ts';
+import type { MetricsRow } from './metrics-log.ts';
 import { adapterIn } from './resume.ts';
 
 const NAME = 'finished.json';

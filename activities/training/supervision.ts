@@ -1,5 +1,6 @@
 import { CancelledFailure, Context } from '@temporalio/activity';
 import type { BudgetNews } from '../../domain/budget.ts';
+import type { Turn } from '../checkpoints/lease.ts';
 import type { TrainerProgress } from '../contract.ts';
 import { failure } from '../failure.ts';
 
@@ -24,6 +25,8 @@ export type Supervision = {
   report: (progress: Partial<TrainerProgress>) => void;
   /** Heartbeat details that the attempt before left, if any. */
   previous: TrainerProgress | null;
+  /** Of this attempt, for its lease. */
+  turn: Turn;
   finish: () => void;
 };
 
@@ -73,6 +76,7 @@ export function supervise(kind: TrainerProgress['kind'], label: string, notice: 
     reason: () => why,
     end,
     report: (news) => Object.assign(progress, news),
+    turn: { scheduledAt: context.info.scheduledTimestampMs, attempt: context.info.attempt },
     previous: (context.info.heartbeatDetails as TrainerProgress | undefined) ?? null,
     finish: () => {
       clearInterval(beat);

@@ -83,7 +83,7 @@ export async function train(deps: GpuDeps, training: Training): Promise<Training
     const jobFor = await training.prepare();
     const early = supervision.reason();
     if (early !== null) throw failureOfStop(early, null);
-    const lease = await openLease(deps.store, prefix, `${processName()}:${randomUUID().slice(0, 8)}`);
+    const lease = await openLease(deps.store, prefix, newOwner(), supervision.turn);
     // A finished training may have got in between; its result stands.
     const raced = resultOf(lease.record().final);
     if (raced !== null) return raced;
@@ -128,6 +128,8 @@ export async function train(deps: GpuDeps, training: Training): Promise<Training
     supervision.finish();
   }
 }
+
+const newOwner = (): string => `${processName()}:${randomUUID().slice(0, 8)}`;
 
 /** @throws BudgetExceeded when there is no room for GPU time, and some is needed */
 async function openMeter(

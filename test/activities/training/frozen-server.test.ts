@@ -49,6 +49,9 @@ test('a trainer that freezes whole: the attempt ends, the server is replaced, th
   const result = await train().result;
   expect(rig.trainer.pid()).not.toBe(frozen);
   expect(result).toMatchObject({ steps: 120, losses: 1 });
+  const rows = await rig.store.rows<{ event: string; step: number }>(result.metrics);
+  const steps = rows.filter(({ event }) => event === 'step').map(({ step }) => step);
+  expect(steps).toEqual(Array.from({ length: 120 }, (_, index) => index + 1));
 });
 
 test('a generation on a server that is frozen before it begins', async () => {
