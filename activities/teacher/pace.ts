@@ -1,5 +1,6 @@
 import { setTimeout as delay } from 'node:timers/promises';
 import pLimit from 'p-limit';
+import { failure } from '../failure.ts';
 import { cappedBucket, fill, minuteMs, takeShares } from './bucket.ts';
 import type { Bucket, Share } from './bucket.ts';
 import { createToldLimits } from './told-limits.ts';
@@ -12,13 +13,18 @@ export type Caps = { requestsPerMinute: number | null; tokensPerMinute: number |
 
 /** When requests may be sent to one model of one provider, for all stages of this process. */
 export type Pace = {
-  /** Waits for its turn, first come first served. @param tokens in and out, estimated @throws when cancelled */
+  /**
+   * Waits for its turn, first come first served.
+   *
+   * @param tokens in and out, estimated
+   * @throws when cancelled; TeacherUnavailable where the server has asked for a longer wait than anybody waits here
+   */
   send(tokens: number, signal: AbortSignal): Promise<Sent>;
   /** Learns from the limits that a response tells, whatever its status. */
   heard(sent: Sent, headers: Headers): void;
   /** Corrects the estimate by what a response says of its usage. */
   used(sent: Sent, tokens: number): void;
-  /** A 429: nothing is sent before its Retry-After, and the pace is lowered. */
+  /** A 429: nothing is sent before its Retry-After, and the pace is lowered. Who would have to wait for very long is told so. */
   limited(sent: Sent, retryAfterMs: number | null): void;
   /** Nothing is sent for so long. */
   pause(ms: number): void;
@@ -30,8 +36,13 @@ const recentMs = 5_000;
 /** What a 429 leaves of the pace, and how much of it comes back per second. */
 const keptShare = 0.9;
 const regainPerMs = 0.01 / 1000;
+/** Far below what went through before, as after a while in which everything was refused, it doubles within this. */
+const doublesWithinMs = 30_000;
 /** Wakes now and then: a limit may have been lifted meanwhile. */
 const longestSleepMs = 1000;
+
+/** A Retry-After beyond this is not waited for: whoever asks meanwhile fails at once, and after so long one may try. */
+const longestPauseMs = 10 * 60_000;
 
 /** Milliseconds from any moment on, and waiting. */
 export type Clock = { now: () => number; sleep: (ms: number, signal: AbortSignal) => Promise<unknown> };
@@ -49,6 +60,7 @@ export function createPace({ now, sleep }: Clock = clock): Pace {
   let order = 0;
   let tokensSoFar = 0;
   let pausedUntilMs = 0;
+  let closedUntilMs = 0;
   const pause = (ms: number): void => {
     pausedUntilMs = Math.max(pausedUntilMs, now() + ms);
   };
@@ -70,6 +82,7 @@ export function createPace({ now, sleep }: Clock = clock): Pace {
         signal.throwIfAborted();
         let nowMs = now();
         for (let ms = take(tokens, nowMs); ms > 0; ms = take(tokens, nowMs)) {
+          if (nowMs < closedUntilMs) throw askedToGo();
           await sleep(Math.max(1, Math.min(ms, longestSleepMs)), signal);
           nowMs = now();
         }
@@ -87,7 +100,8 @@ export function createPace({ now, sleep }: Clock = clock): Pace {
     limited(sent, retryAfterMs) {
       const nowMs = now();
       own.count(-1, nowMs);
-      if (retryAfterMs !== null) pause(retryAfterMs);
+      if (retryAfterMs !== null) pause(Math.min(retryAfterMs, longestPauseMs));
+      if (retryAfterMs !== null && retryAfterMs > longestPauseMs) closedUntilMs = nowMs + longestPauseMs;
       const state = told.state(sent.order);
       // Where the limits are told, a refusal now and then is chance; many mean that others draw on them as well.
       const toleratedShare = state === 'told-before' ? 0.02 : 0;
@@ -104,12 +118,20 @@ export function createPace({ now, sleep }: Clock = clock): Pace {
   };
 }
 
+const askedToGo = (): Error =>
+  failure(
+    'TeacherUnavailable',
+    'the server asks for a pause of more than ten minutes (Retry-After): a limit per day may be used up. What was answered is kept',
+  );
+
 type Refusal = { sentOrder: number; order: number; nowMs: number; toleratedShare: number };
 
 /** The pace that is found by trying: none until the first 429. */
 function createOwnPace() {
   let bucket: (Bucket & { regain: number }) | null = null;
   let cutAt = 0;
+  /** Requests per millisecond that went through when some last did. */
+  let goodPerMs = 0;
   let beganMs: number | null = null;
   let marks: { atMs: number; count: 1 | -1 }[] = [];
 
@@ -125,7 +147,10 @@ function createOwnPace() {
   return {
     shares(nowMs: number): Share[] {
       if (bucket === null) return [];
-      bucket.perMs += bucket.regain * Math.max(0, nowMs - bucket.atMs);
+      const passedMs = Math.max(0, nowMs - bucket.atMs);
+      const near = goodPerMs / 2;
+      if (bucket.perMs < near) bucket.perMs = Math.min(near, bucket.perMs * 2 ** (passedMs / doublesWithinMs));
+      else bucket.perMs += bucket.regain * passedMs;
       fill(bucket, nowMs);
       return [[bucket, 1]];
     },
@@ -141,8 +166,11 @@ function createOwnPace() {
       cutAt = order;
       // Few requests tell little: one refusal leaves at least half of the pace, and at first one request a second.
       const least = Math.max(1 / minuteMs, bucket === null ? 1 / 1000 : bucket.perMs / 2);
-      const perMs = Math.max(least, Math.min(throughPerMs(nowMs), (bucket?.perMs ?? Infinity) * keptShare));
-      bucket = { perMs, most: Math.max(1, perMs * 100), level: 0, atMs: nowMs, regain: perMs * regainPerMs };
+      const through = throughPerMs(nowMs);
+      if (through > 0) goodPerMs = through;
+      const perMs = Math.max(least, Math.min(through, (bucket?.perMs ?? Infinity) * keptShare));
+      const regain = Math.max(perMs, goodPerMs / 2) * regainPerMs;
+      bucket = { perMs, most: Math.max(1, perMs * 100), level: 0, atMs: nowMs, regain };
     },
   };
 }

@@ -3,6 +3,9 @@ export type ToldLimit = { perMs: number; remaining: number };
 
 const unitMs: Record<string, number> = { ms: 1, s: 1000, m: 60_000, h: 3_600_000, d: 86_400_000 };
 
+/** No limit is counted over longer: what says more is a time of day, or wrong. */
+const longestResetMs = 25 * 3_600_000;
+
 /** `12ms`, `1.5s`, `6m0s` or plain seconds as milliseconds; null for anything else. */
 export function durationMs(text: string): number | null {
   if (/^\d+(\.\d+)?$/.test(text)) return Number(text) * 1000;
@@ -20,19 +23,20 @@ export function durationMs(text: string): number | null {
 export function toldLimit(headers: Headers, name: 'requests' | 'tokens'): ToldLimit | null {
   const read = (what: string): string | null => headers.get(`x-ratelimit-${what}-${name}`);
   const [limit, remaining] = [Number(read('limit') ?? NaN), Number(read('remaining') ?? NaN)];
-  if (!(limit > 0) || !(remaining >= 0)) return null;
-  const resetMs = durationMs(read('reset') ?? '');
+  if (!(limit > 0 && limit < Infinity) || !(remaining >= 0 && remaining < Infinity)) return null;
+  const resetMs = durationMs(read('reset') ?? '') ?? 0;
   const perMinute = limit / 60_000;
-  const refill = resetMs !== null && resetMs > 0 && remaining < limit ? (limit - remaining) / resetMs : perMinute;
+  const isUsable = resetMs > 0 && resetMs <= longestResetMs && remaining < limit;
+  const refill = isUsable ? (limit - remaining) / resetMs : perMinute;
   return { perMs: Math.min(perMinute, refill), remaining };
 }
 
 /** `Retry-After` (seconds or a date) or its finer form in milliseconds; null without either. */
 export function retryAfterMs(headers: Headers, now = Date.now()): number | null {
-  const fine = Number(headers.get('retry-after-ms') ?? NaN);
-  if (fine >= 0) return fine;
-  const text = headers.get('retry-after');
-  if (text === null) return null;
+  const fine = Number(headers.get('retry-after-ms') || NaN);
+  if (fine >= 0 && fine < Infinity) return fine;
+  const text = headers.get('retry-after')?.trim();
+  if (!text) return null;
   const ms = Number(text) >= 0 ? Number(text) * 1000 : Date.parse(text) - now;
   return Number.isFinite(ms) ? Math.max(0, ms) : null;
 }

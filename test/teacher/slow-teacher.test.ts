@@ -42,3 +42,18 @@ it('a teacher that answers a few a second, after one 429: every row comes', asyn
   expect(rows).toHaveLength(20);
   expect(server.seen.chats).toBe(21);
 });
+
+it('a teacher that asks for a pause of a day: the stage ends at once, and says so', async () => {
+  const server = await paid({
+    behave: (_, response) => {
+      response.setHeader('retry-after', '86400');
+      return sendJson(response, 429, { error: { message: 'daily limit reached' } });
+    },
+  });
+  const teacher = { ...nano, concurrency: 4, maxRetries: 5 };
+  const input = await askInput(store, { teacher }, { questions: someQuestions(40), run: 'day' });
+  await expect(ask(store, { baseUrl: server.baseUrl, apiKey: 'k' }, input)).rejects.toMatchObject({
+    type: 'TeacherUnavailable',
+  });
+  expect(server.seen.chats).toBeLessThanOrEqual(8);
+});

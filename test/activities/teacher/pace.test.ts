@@ -102,6 +102,22 @@ describe('the pace', () => {
     expect(sleeps() - before).toBeLessThan(50 * 6);
   });
 
+  it('comes back within minutes after a while in which everything was refused', async () => {
+    const { pace, sentWithin } = onOwnClock();
+    pace.cap({ requestsPerMinute: 480, tokensPerMinute: null });
+    await sentWithin(10_000);
+    for (let refused = 0; refused < 12; refused += 1) pace.limited(await pace.send(1, never), null);
+    expect(await sentWithin(600_000)).toBeGreaterThan(500);
+  });
+
+  it('a Retry-After of hours is not waited for: who asks is told so, and after ten minutes one may try', async () => {
+    const { pace, idle } = onOwnClock();
+    pace.limited(await pace.send(1, never), 86_400_000);
+    await expect(pace.send(1, never)).rejects.toMatchObject({ type: 'TeacherUnavailable' });
+    idle(600_000);
+    await pace.send(1, never);
+  });
+
   it('time that runs back costs nothing', () => {
     const bucket = { perMs: 0.001, most: 1, level: 0, atMs: 0 };
     for (const atMs of [1000, 900, 1000, 500, 1000]) fill(bucket, atMs);
@@ -181,6 +197,32 @@ describe('headers of limits', () => {
       'requests',
     );
     expect(told).toEqual({ perMs: 30 / 180_000, remaining: 14370 });
+  });
+
+  it.each(['1764290000', '1764290000000', '9999d'])(
+    'a time of day (%s) is no time until the limit is full',
+    (reset) => {
+      const headers = { 'x-ratelimit-limit-requests': '60', 'x-ratelimit-remaining-requests': '0' };
+      const told = toldLimit(new Headers({ ...headers, 'x-ratelimit-reset-requests': reset }), 'requests');
+      expect(told).toEqual({ perMs: 60 / 60_000, remaining: 0 });
+    },
+  );
+
+  it.each([
+    ['a limit without bounds', { 'x-ratelimit-limit-requests': 'Infinity', 'x-ratelimit-remaining-requests': '5' }],
+    ['a rest without bounds', { 'x-ratelimit-limit-requests': '5', 'x-ratelimit-remaining-requests': '1e999' }],
+  ])('%s is none', (_, headers) => {
+    expect(toldLimit(new Headers(headers), 'requests')).toBeNull();
+  });
+
+  it.each([
+    [{ 'retry-after-ms': 'Infinity', 'retry-after': '2' }, 2000],
+    [{ 'retry-after-ms': '', 'retry-after': '2' }, 2000],
+    [{ 'retry-after': '' }, null],
+    [{ 'retry-after': '1e999' }, null],
+    [{ 'retry-after': 'soon' }, null],
+  ])('a Retry-After that makes no sense: %j', (headers, ms) => {
+    expect(retryAfterMs(new Headers(headers))).toBe(ms);
   });
 
   it('Retry-After in seconds, as a date, in milliseconds', () => {
