@@ -75,6 +75,8 @@ function unnamed(batch: BatchBody, isYet: boolean, as: string | null): BatchBody
   return isYet ? { ...batch, output_file_id: as } : batch;
 }
 
+const runNamed = (name: string): string => name.replace(/\W+/g, '-');
+
 /** Requests of one case are not those of another, whose answers lie in the same bucket. */
 let maxTokens = 500;
 const recipeFor = (baseUrl: string, batch: object = {}) => ({
@@ -89,7 +91,7 @@ describe('a provider of batches with', () => {
     const { name, questions = someQuestions(20), paid = questions.length, batches = 1, ...oddity } = one;
     const server = await startOddBatches(oddity);
     try {
-      const { asked } = await stack.run(await stack.prepare(name, questions, recipeFor(server.baseUrl)));
+      const { asked } = await stack.run(await stack.prepare(runNamed(name), questions, recipeFor(server.baseUrl)));
       const rows = await stack.rows(asked);
       expect(rows.map(({ id }) => id)).toEqual(questions.map(({ id }) => id));
       expect(new Set(rows.map((row) => row.class))).toEqual(new Set(['valid']));

@@ -94,7 +94,7 @@ const expired: Fault = {
 test.each([away, noBucket, expired])(
   '$name from the middle of a training on: trained to the end, named, and nothing is trained again',
   async ({ name, type, fix, begin, end }) => {
-    const run = `without ${name}`;
+    const run = `without-${name.replaceAll(' ', '-')}`;
     const host = newHost(s3, trainer, touchyStore());
     const first = training(run, host);
     await first.until(({ checkpointStep }) => (checkpointStep ?? 0) >= 20);
@@ -119,7 +119,9 @@ test.each([away, expired])('$name at the end of a training: its result waits, an
     isBroken = false;
     fault.end();
   };
-  const attempt = training(`patient ${fault.name}`, newHost(s3, trainer, patient), { outageMinutes: 1 });
+  const attempt = training(`patient-${fault.name.replaceAll(' ', '-')}`, newHost(s3, trainer, patient), {
+    outageMinutes: 1,
+  });
   await attempt.until(({ checkpointStep }) => (checkpointStep ?? 0) >= 20);
   fault.begin();
   isBroken = true;
