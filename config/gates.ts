@@ -89,7 +89,12 @@ export const Gates = z.strictObject({
     .describe(
       'Most extensions of one gate by held-out questions that data.evaluationLimit left out; each look spends an equal part of the error.',
     ),
-  maxFixes: z.int().min(0).max(10).default(2).describe('Most repetitions of a phase by fix, retry or redesign.'),
+  maxFixes: z
+    .int()
+    .min(0)
+    .max(10)
+    .default(2)
+    .describe('Most repetitions of a phase by fix, retry or redesign; then its gate offers none of them, to nobody.'),
   timing: GateTiming.prefault({}),
   webhook: GateWebhook.optional().describe('Who is told that a gate waits; without it only the log is.'),
 });

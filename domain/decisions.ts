@@ -13,6 +13,22 @@ export const gateOptions: Readonly<Record<GateName, readonly Choice[]>> = {
 /** What Gate C offers from the second round on: `skip` leaves the round out and ends the loop with the model as it stands. */
 export const laterRoundOptions: readonly Choice[] = ['approve', 'retry', 'skip', 'abort'];
 
+/** What makes the phase be done again; a gate offers it as long as `gates.maxFixes` allows. */
+const repetitions: readonly Choice[] = ['retry', 'fix', 'redesign'];
+
+/** What a gate offers with its repetitions used up or not. */
+export const optionsOf = (offered: readonly Choice[], fixesLeft: number): Choice[] =>
+  offered.filter((choice) => fixesLeft > 0 || !repetitions.includes(choice));
+
+/** Why a gate does not offer what such gates do, as an end of the refusal. */
+function whyNot(gate: GateName, choice: Choice): string {
+  if (repetitions.includes(choice) && gateOptions[gate].includes(choice))
+    return `: the phase was repeated as often as gates.maxFixes allows; abort, and start a run from this one whose recipe allows more (ratchet run RECIPE --from RUN --at PHASE --set gates.maxFixes=N)`;
+  return choice === 'extend'
+    ? ': its criteria are not open, gates.maxExtensions is used up, or no held-out questions are left'
+    : '';
+}
+
 /** Whether a decision stands; `refusal` is undefined when accepted. `override` marks approving what did not pass. */
 export type Ruling =
   { accepted: true; refusal?: undefined; override: boolean } | { accepted: false; refusal: string; override: false };
@@ -88,7 +104,8 @@ export function checkDecision(
   if (open === null) return refuse(`gate ${input.gate} is not open; no gate waits for a decision`);
   if (open.gate !== input.gate) return refuse(`gate ${input.gate} is not open; gate ${open.gate} is`);
   if (!open.options.includes(input.choice)) {
-    return refuse(`gate ${open.gate} does not offer ${input.choice}; it offers ${open.options.join(', ')}`);
+    const offers = `gate ${open.gate} does not offer ${input.choice}; it offers ${open.options.join(', ')}`;
+    return refuse(`${offers}${whyNot(open.gate, input.choice)}`);
   }
   if (input.evidence !== undefined && !namesDigest(input.evidence, open.digest)) {
     return refuse(stale(input.evidence, open, earlier));

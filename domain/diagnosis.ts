@@ -7,7 +7,7 @@ import { countItems } from './evaluation.ts';
 import type { Answer, ClassCounts, DataReport, DataStep, EvaluatedItem, PhaseName } from './records.ts';
 import type { RemediableRecipe } from './remedies.ts';
 import { pairedInterval, wilson } from './statistics.ts';
-import { forgetting, lossNotFalling, overFitting } from './training-diagnosis.ts';
+import { forgetting, lossNotFalling, notMeasured, overFitting } from './training-diagnosis.ts';
 import type { Losses } from './training-diagnosis.ts';
 
 /** From which size on a cause counts as found; all fractions. */
@@ -53,19 +53,25 @@ function corpusEnds(report: DataReport): { source: ClassCounts; trained: ClassCo
   return first === undefined || last === undefined ? null : { source: first.before, trained: last.after };
 }
 
+const noneReadable = 'none of the answers was readable';
+
 function classImbalance({ candidate, dataReport, phaseB }: DiagnosisInput): Finding {
+  const cause = 'class-imbalance';
   const ends = corpusEnds(dataReport);
+  if (ends === null || total(ends.source) === 0 || total(ends.trained) === 0)
+    return notMeasured(cause, 'the report of the data has no counts of a filter');
   const items = countItems(candidate);
   const readable = items.n - items.unparsable;
-  const trainedYes = ends === null ? Number.NaN : phaseB.balance === 'weighted-loss' ? 0.5 : yesShare(ends.trained);
-  const sourceYes = ends === null ? Number.NaN : yesShare(ends.source);
-  const predictedNo = readable === 0 ? 0 : 1 - items.predictedYes / readable;
+  if (readable === 0) return notMeasured(cause, noneReadable);
+  const trainedYes = phaseB.balance === 'weighted-loss' ? 0.5 : yesShare(ends.trained);
+  const sourceYes = yesShare(ends.source);
+  const predictedNo = 1 - items.predictedYes / readable;
   const truthNo = 1 - items.truthYes / items.n;
   // A balanced corpus may well differ from an unbalanced source: that is no fault of it.
   const shifted = Math.abs(trainedYes - sourceYes) >= diagnosisThresholds.imbalanceShift;
   const found = phaseB.balance === 'none' && shifted;
   return {
-    cause: 'class-imbalance',
+    cause,
     found,
     text: `yes is ${percent(trainedYes)} of the training rows and ${percent(sourceYes)} of the source; no is ${percent(predictedNo)} of the answers given and ${percent(truthNo)} of the right ones`,
     numbers: { trainedYes, sourceYes, predictedNo, truthNo },
@@ -94,17 +100,20 @@ const sum = (counts: readonly ClassCounts[]): ClassCounts => ({
 
 function lostToFiltering({ dataReport, phaseB }: DiagnosisInput): Finding {
   const removals = filterStep(dataReport)?.removed ?? [];
-  const before = corpusEnds(dataReport)?.source ?? { yes: 0, no: 0 };
+  const cause = 'lost-to-filtering';
+  const before = corpusEnds(dataReport)?.source;
+  if (before === undefined || total(before) === 0)
+    return notMeasured(cause, 'the report of the data has no counts of a filter');
   const lost = sum(removals.map(({ counts }) => counts));
   const disagreed = sum(removals.filter(({ reason }) => reason === 'disagreed').map(({ counts }) => counts));
-  const removedShare = total(before) === 0 ? 0 : total(lost) / total(before);
+  const removedShare = total(lost) / total(before);
   const found = removedShare >= diagnosisThresholds.filteredShare;
   const reasons = removals.map(
     ({ reason, counts }) =>
       `${total(counts)} ${reason}: ${counts.yes} of ${before.yes} yes, ${counts.no} of ${before.no} no`,
   );
   return {
-    cause: 'lost-to-filtering',
+    cause,
     found,
     text: `filters removed ${share(total(lost), total(before))} of the rows${reasons.length === 0 ? '' : ` (${reasons.join('; ')})`}`,
     numbers: {
@@ -136,14 +145,8 @@ function formatMismatch(input: DiagnosisInput): Finding {
 
 function noCotBenefit({ withReasoning, withoutReasoning, phaseB }: DiagnosisInput): Finding {
   const cause = 'no-cot-benefit';
-  if (!withReasoning || !withoutReasoning)
-    return {
-      cause,
-      found: false,
-      text: 'not measured: needs the adapter asked with and without reasoning',
-      numbers: {},
-      remedies: {},
-    };
+  if (!withReasoning?.length || !withoutReasoning?.length)
+    return notMeasured(cause, 'needs the adapter asked with and without reasoning');
   const counts = pairItems(withReasoning, withoutReasoning, 'the same adapter without reasoning');
   const { estimate, low, high } = pairedInterval(counts, diagnosisThresholds.confidence);
   const found = low <= 0;
@@ -174,13 +177,15 @@ function longerTraining(phaseB: RemediableRecipe['phaseB']): Remedies {
 function answerCollapse({ gate, candidate, phaseB }: DiagnosisInput): Finding {
   const { n, unparsable, predictedYes, truthYes } = countItems(candidate);
   const readable = n - unparsable;
+  const cause = 'answer-collapse';
+  if (readable === 0) return notMeasured(cause, noneReadable);
   const most = Math.max(predictedYes, readable - predictedYes);
-  const majorityShare = readable === 0 ? 0 : most / readable;
+  const majorityShare = most / readable;
   const truthShare = Math.max(truthYes, n - truthYes) / n;
   const { collapsedShare, collapsedExcess } = diagnosisThresholds;
   const found = majorityShare >= collapsedShare && majorityShare - truthShare >= collapsedExcess;
   return {
-    cause: 'answer-collapse',
+    cause,
     found,
     text: `${share(most, readable)} of the answers are ${predictedYes * 2 > readable ? 'yes' : 'no'}; the most frequent right answer has ${percent(truthShare)}`,
     numbers: { majorityShare, truthShare },
@@ -240,7 +245,7 @@ const causesOf: Readonly<Record<PhaseName, readonly ((input: DiagnosisInput) => 
 };
 
 /**
- * Every known cause of a gate's phase with its number, found or ruled out. Remedies only from those found and only
+ * Every known cause of a gate's phase with its number: found, ruled out, or not measured. Remedies only from those found and only
  * where they change something; those of `truncation` are for people, since no remedy raises a token limit.
  */
 export const diagnose = (input: DiagnosisInput): Finding[] => causesOf[input.gate].map((examine) => examine(input));

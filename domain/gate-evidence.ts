@@ -1,6 +1,6 @@
 import { canonicalJson } from './canonical.ts';
 import type { Sha256 } from './canonical.ts';
-import { gateOptions, laterRoundOptions } from './decisions.ts';
+import { gateOptions, laterRoundOptions, optionsOf } from './decisions.ts';
 import { diagnose } from './diagnosis.ts';
 import { judgeExperiments, sharesOf } from './experiments.ts';
 import type { Attributions } from './experiments.ts';
@@ -55,6 +55,7 @@ export type GateInput = {
   /** Of this attempt's recipe, remedies applied. */
   recipeDigest: string;
   phaseB: RemediableRecipe['phaseB'];
+  /** Repetitions of the phase that are still allowed; with none the gate offers none. */
   fixesLeft: number;
   /** How often this gate may be judged, extensions counted; each look spends an equal part of the error. Default 1. */
   looks?: number | undefined;
@@ -107,7 +108,7 @@ const samplesOfTheirOwn: readonly string[] = ['attribution', 'question-quality']
 /** As many items as the criteria call for that are open; all that are left where more items alone settle nothing. */
 function extensionOf(criteria: readonly CriterionVerdict[], left: number): Extension | undefined {
   const open = criteria.filter(({ verdict }) => verdict === 'inconclusive');
-  const extensible = open.filter(({ criterion }) => !samplesOfTheirOwn.includes(criterion.metric));
+  const extensible = open.filter(({ criterion, n }) => n > 0 && !samplesOfTheirOwn.includes(criterion.metric));
   if (left === 0 || extensible.length === 0) return undefined;
   const wanted = extensible.map(({ settledBy, n }) => (settledBy ? settledBy - n : Infinity));
   const most = Math.max(...wanted);
@@ -117,7 +118,7 @@ function extensionOf(criteria: readonly CriterionVerdict[], left: number): Exten
 /**
  * Everything a person sees before deciding: verdicts, diagnosis, options, recommendation, digest.
  *
- * @throws InvalidData when an evaluation that a criterion needs is missing or not of the same items
+ * @throws InvalidData when evaluations are not of the same items
  */
 export function gateEvidence(input: GateInput, sha256: Sha256): GateEvidence {
   const { candidate, phaseA, phaseB, phaseC, noDraft, shuffledDraft, reasoning, direct, control } = input.evaluations;
@@ -153,17 +154,18 @@ export function gateEvidence(input: GateInput, sha256: Sha256): GateEvidence {
   });
   const parts = evidenceParts(input, evaluations, sha256);
   const isLater = input.round !== undefined;
+  const offered = isLater ? laterRoundOptions : gateOptions[input.gate];
   return {
     gate: input.gate,
     attempt: input.attempt,
-    ...(input.round === undefined ? {} : { round: input.round }),
+    ...(input.round && { round: input.round }),
     verdict,
     criteria,
     diagnosis,
     ...(experiments.length > 0 && { experiments }),
     evaluations,
     ...(input.questionQuality && { questionQuality: input.questionQuality }),
-    options: [...(isLater ? laterRoundOptions : gateOptions[input.gate]), ...(extension ? (['extend'] as const) : [])],
+    options: [...optionsOf(offered, input.fixesLeft), ...(extension ? (['extend'] as const) : [])],
     ...(extension ? { extension } : {}),
     recommendation: recommend({
       gate: input.gate,

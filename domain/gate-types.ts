@@ -30,6 +30,7 @@ export type CriterionVerdict = {
   estimate: number;
   low: number;
   high: number;
+  /** 0 = not measured, which is inconclusive: the interval is then all that could be, and `text` has the reason. */
   n: number;
   /** For a proportion: successes of n. For a paired gain: items only the new / only the old answered rightly. For a mean: its spread. */
   counts: { successes: number } | { onlyNew: number; onlyOld: number } | { deviation: number };
@@ -49,7 +50,7 @@ export type CriterionVerdict = {
   text: string;
 };
 
-/** A cause found (or ruled out) by the diagnosis, with its number. */
+/** A cause that the diagnosis looked for, with its number. */
 export type Finding = {
   cause:
     | 'class-imbalance'
@@ -62,7 +63,8 @@ export type Finding = {
     | 'loss-not-falling'
     | 'over-fitting'
     | 'forgetting';
-  found: boolean;
+  /** true = found, false = ruled out by numbers, null = not measured, which rules nothing out. */
+  found: boolean | null;
   text: string;
   numbers: Record<string, number>;
   /** Changes to the recipe that this cause calls for. */

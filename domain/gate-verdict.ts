@@ -141,12 +141,27 @@ function judgeGain(asked: Asked, criterion: GateCriterion, own: Side, other: Sid
   };
 }
 
+/** What could not be measured is open: neither is it shown to be reached, nor ruled out. More held-out questions do not settle it. */
+const unmeasured = (criterion: GateCriterion, why: string): CriterionVerdict => ({
+  criterion,
+  verdict: 'inconclusive',
+  estimate: 0,
+  low: isGain(criterion.metric) ? -1 : 0,
+  high: 1,
+  n: 0,
+  counts: { successes: 0 },
+  p: null,
+  settledBy: null,
+  detectable: 1,
+  text: `${criterion.metric}${criterion.over === undefined ? '' : ` over ${criterion.over}`} not measured: ${why}: inconclusive`,
+});
+
 /**
  * Wins minus losses, as a gain on the same items. More held-out questions do not settle it, since its items are those of
  * `judge.items`; nor is it looked at again with an extension, so that it spends the error of one look.
  */
 function judgeQuality(criterion: GateCriterion, compared: PairCounts | undefined): CriterionVerdict {
-  if (!compared) throw invalid('InvalidData', 'criterion question-quality needs the verdicts of a judge');
+  if (!compared?.items) return unmeasured(criterion, 'it needs the verdicts of a judge');
   const { atLeast, confidence } = criterion;
   const { wins, losses, items: n } = compared;
   const counts = { onlyNew: wins, onlyOld: losses, n };
@@ -173,7 +188,8 @@ function judgeMean(
   criterion: GateCriterion,
   { candidate, attribution }: Pick<GateItems, 'candidate' | 'attribution'>,
 ): CriterionVerdict {
-  if (!attribution) throw invalid('InvalidData', 'criterion attribution needs attributions of the candidate');
+  if (!attribution || attribution.length < 2)
+    return unmeasured(criterion, 'it needs attributions of two answers of the candidate, or more');
   const evaluated = new Set(candidate.map(({ id }) => id));
   const stray = attribution.find(({ id }) => !evaluated.has(id));
   if (stray !== undefined)
@@ -199,30 +215,28 @@ function judgeMean(
 
 const candidateOf = ({ candidate }: GateItems): Side => ({ name: '', items: candidate });
 
-function withoutDrafts({ metric }: GateCriterion, { noDraft }: GateItems): Side {
-  if (!noDraft) throw invalid('InvalidData', `criterion ${metric} needs the no-draft evaluation`);
-  return { name: 'without drafts', items: noDraft };
-}
+const withoutDrafts = ({ noDraft }: GateItems): Side | string =>
+  noDraft ? { name: 'without drafts', items: noDraft } : 'it needs the no-draft evaluation';
 
-/** What a gain is the gain of, and over what. */
-function sidesOf(criterion: GateCriterion, items: GateItems): [own: Side, other: Side] {
-  if (criterion.metric === 'ablation-gain') return [candidateOf(items), withoutDrafts(criterion, items)];
+/** What a gain is the gain of, and over what; in words where that was not evaluated. */
+function sidesOf(criterion: GateCriterion, items: GateItems): [own: Side | string, other: Side | string] {
+  if (criterion.metric === 'ablation-gain') return [candidateOf(items), withoutDrafts(items)];
   if (criterion.metric !== 'shuffle-drop') return [candidateOf(items), baseOf(criterion, items)];
-  if (!items.shuffledDraft) throw invalid('InvalidData', 'criterion shuffle-drop needs the shuffled-draft evaluation');
-  const own = criterion.over === 'no-draft' ? withoutDrafts(criterion, items) : candidateOf(items);
+  const own = criterion.over === 'no-draft' ? withoutDrafts(items) : candidateOf(items);
+  if (!items.shuffledDraft) return [own, 'it needs the shuffled-draft evaluation'];
   return [own, { name: 'with the drafts of other questions', items: items.shuffledDraft }];
 }
 
 const earlierNames = { phaseA: 'of Phase A', phaseB: 'of Phase B', phaseC: 'of the round before' };
 
-function baseOf(criterion: GateCriterion, items: GateItems): Side {
+function baseOf(criterion: GateCriterion, items: GateItems): Side | string {
   const over = criterion.over ?? 'majority';
   if (over === 'majority') {
     const { answer, items: always } = alwaysMajority(items.candidate);
     return { name: `by always answering ${answer}`, items: always };
   }
   const other = over === 'full-draft' || over === 'no-draft' ? undefined : items[over];
-  if (!other) throw invalid('InvalidData', `criterion gain over ${over} needs the evaluation of ${over}`);
+  if (!other) return `it needs the evaluation of ${over}`;
   return { name: earlierNames[over as keyof typeof earlierNames], items: other };
 }
 
@@ -248,7 +262,8 @@ function judgeCriterion(criterion: GateCriterion, items: GateItems, looks: numbe
     );
   if (criterion.metric === 'attribution') return judgeMean(asked, criterion, items);
   const [own, other] = sidesOf(criterion, items);
-  return judgeGain(asked, criterion, own, other);
+  if (typeof own === 'string') return unmeasured(criterion, own);
+  return typeof other === 'string' ? unmeasured(criterion, other) : judgeGain(asked, criterion, own, other);
 }
 
 /**
@@ -261,9 +276,10 @@ function judgeCriterion(criterion: GateCriterion, items: GateItems, looks: numbe
  *
  * `pHolm` adjusts the p values over the gate. Verdicts stay unadjusted: a gate passes only when all criteria
  * pass, and such an intersection–union test needs no adjustment (Berger 1982), its false passes stay under those of one.
+ * A criterion whose evaluation is missing is inconclusive, with the reason.
  *
  * @param looks how often this gate may be judged, extensions counted; each spends its part of the error
- * @throws InvalidData when an evaluation is missing or not of the same items
+ * @throws InvalidData when evaluations are not of the same items, or the candidate's has none
  */
 export function judgeCriteria(criteria: readonly GateCriterion[], items: GateItems, looks = 1): CriterionVerdict[] {
   const verdicts = criteria.map((criterion) => judgeCriterion(criterion, items, looks));

@@ -22,7 +22,7 @@ function obstacle(criteria: readonly CriterionVerdict[]): string {
   return (failed ?? open)?.text ?? 'no criterion was met';
 }
 
-const found = (diagnosis: readonly Finding[]): Finding[] => diagnosis.filter((finding) => finding.found);
+const found = (diagnosis: readonly Finding[]): Finding[] => diagnosis.filter((finding) => finding.found === true);
 
 const causes = (findings: readonly Finding[]): string =>
   findings.map(({ cause }) => cause.replaceAll('-', ' ')).join(', ') || 'no known cause';

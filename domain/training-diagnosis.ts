@@ -25,9 +25,10 @@ export const trainingThresholds = {
   confidence: 0.95,
 };
 
-const notMeasured = (cause: Finding['cause'], why: string): Finding => ({
+/** Of a check that lacks its numbers. */
+export const notMeasured = (cause: Finding['cause'], why: string): Finding => ({
   cause,
-  found: false,
+  found: null,
   text: `not measured: ${why}`,
   numbers: {},
   remedies: {},
@@ -49,6 +50,7 @@ export function lossNotFalling(losses: Losses | undefined): Finding {
     return notMeasured(cause, 'too few steps');
   const { first, last } = ends(losses.training);
   const fallen = (first - last) / first;
+  if (!Number.isFinite(fallen)) return notMeasured(cause, 'the training loss is no number');
   const found = fallen < trainingThresholds.fallenShare;
   return {
     cause,
@@ -69,7 +71,14 @@ export function overFitting(losses: Losses | undefined, phaseB: RemediableRecipe
   const risen = (last.loss - lowest.loss) / lowest.loss;
   const before = losses.training.filter(({ step }) => step <= lowest.step);
   const after = losses.training.filter(({ step }) => step > lowest.step);
-  const fell = before.length > 0 && after.length > 0 && ends(after).last < ends(before).last;
+  if (!Number.isFinite(risen)) return notMeasured(cause, 'the held-out loss is no number');
+  const hasBoth = before.length > 0 && after.length > 0;
+  if (risen >= trainingThresholds.risenShare && !hasBoth)
+    return notMeasured(
+      cause,
+      `no training loss on both sides of step ${lowest.step}, where the held-out loss was lowest`,
+    );
+  const fell = hasBoth && ends(after).last < ends(before).last;
   const found = risen >= trainingThresholds.risenShare && fell;
   return {
     cause,
@@ -90,7 +99,7 @@ export function forgetting(
   phaseB: RemediableRecipe['phaseB'] | null,
 ): Finding {
   const cause = 'forgetting';
-  if (!candidate || !before) return notMeasured(cause, 'needs both models asked directly');
+  if (!candidate?.length || !before?.length) return notMeasured(cause, 'needs both models asked directly');
   const counts = pairItems(candidate, before, 'the model before');
   const { estimate, low, high } = pairedInterval(counts, trainingThresholds.confidence);
   const right = (items: readonly EvaluatedItem[]): string =>

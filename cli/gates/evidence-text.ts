@@ -3,6 +3,7 @@ import { budgetLines } from '../../activities/reports/budget-words.ts';
 import { remedyWords } from '../../activities/reports/remedy-words.ts';
 import { oneLine } from '../../activities/reports/visible-text.ts';
 import { attemptName } from '../../domain/attempt-name.ts';
+import { outcomeOf, reasonOf } from '../../domain/diagnosis-words.ts';
 import type { GateEvidence, Verdict } from '../../domain/gate-types.ts';
 import { qualityLines } from '../../domain/question-quality.ts';
 import type { GatesView } from '../../workflows/messages.ts';
@@ -30,11 +31,12 @@ export function evidenceText(evidence: GateEvidence, paint: Paint): string[] {
       return verdict === null ? paint.soft(`  ${line}`) : `  ${toned(verdict, paint)}  ${line}`;
     }),
     ...(evidence.diagnosis.length === 0 ? [] : ['Diagnosis']),
-    ...evidence.diagnosis.map(({ found, cause, text }) =>
-      found
-        ? `  ${paint.bad('found')}      ${cause}: ${oneLine(text, 400)}`
-        : paint.soft(`  ruled out  ${cause}: ${oneLine(text, 400)}`),
-    ),
+    ...evidence.diagnosis.map((finding) => {
+      const line = `${finding.cause}: ${oneLine(reasonOf(finding), 400)}`;
+      const outcome = outcomeOf(finding).padEnd('not measured'.length);
+      if (finding.found === null) return `  ${paint.unsure(outcome)}  ${line}`;
+      return finding.found ? `  ${paint.bad(outcome)}  ${line}` : paint.soft(`  ${outcome}  ${line}`);
+    }),
     ...(quality ? ['Question quality', ...qualityLines(quality).map((line) => `  ${oneLine(line, 400)}`)] : []),
     `Recommended: ${paint.strong(recommendation.choice)}${remedies}. ${oneLine(recommendation.reason, 400)}`,
     `Options: ${options.join(', ')}   evidence ${shortDigest(evidence.digest)}`,

@@ -1,4 +1,5 @@
 import { describe, expect, it } from 'vitest';
+import { outcomeOf } from '../../domain/diagnosis-words.ts';
 import { diagnose } from '../../domain/diagnosis.ts';
 import type { DiagnosisInput } from '../../domain/diagnosis.ts';
 import type { Finding } from '../../domain/gate-types.ts';
@@ -166,7 +167,7 @@ describe('no CoT benefit', () => {
   });
   it('says when it was not measured', () => {
     expect(finding('no-cot-benefit', { withoutReasoning: undefined })).toMatchObject({
-      found: false,
+      found: null,
       text: expect.stringContaining('not measured') as string,
     });
   });
@@ -242,7 +243,7 @@ describe('the course of the training', () => {
     for (const cause of ['loss-not-falling', 'over-fitting'] as const)
       for (const changes of [{ losses }, { losses: undefined }])
         expect(finding(cause, changes)).toMatchObject({
-          found: false,
+          found: null,
           text: expect.stringContaining('not measured') as string,
         });
   });
@@ -256,5 +257,31 @@ describe('forgetting', () => {
       'asked directly 55.0 % (220/400), 72.5 % (290/400) before this training: −17.5 points',
     );
     expect(finding('forgetting', { control: undefined }).text).toContain('not measured');
+    expect(finding('forgetting', { control: undefined }).found).toBeNull();
+  });
+});
+
+describe('a check that lacks its numbers is not measured, and rules nothing out', () => {
+  const many = falling(100, 1.2, 0.2);
+  const nan = many.map(({ step }) => ({ step, loss: Number.NaN }));
+  const rising = [0.6, 0.8, 0.9].map((loss, epoch) => ({ step: 25 * epoch, loss }));
+  const unread = sound.candidate.map((item) => ({ ...item, answer: null, correct: false }));
+  it.each<[string, Finding['cause'], Partial<DiagnosisInput>]>([
+    ['no filter in the report of the data', 'class-imbalance', { dataReport: { steps: [] } }],
+    ['no filter in the report of the data', 'lost-to-filtering', { dataReport: { steps: [] } }],
+    ['no readable answer', 'class-imbalance', { candidate: unread }],
+    ['no readable answer', 'answer-collapse', { candidate: unread }],
+    ['no answers with reasoning', 'no-cot-benefit', { withReasoning: [] }],
+    ['no answers of the candidate', 'forgetting', { withoutReasoning: [] }],
+    ['a loss that is no number', 'loss-not-falling', { losses: { training: nan, heldOut: [] } }],
+    ['a held-out loss that is no number', 'over-fitting', { losses: { training: many, heldOut: nan } }],
+    ['nothing held out', 'over-fitting', { losses: { training: many, heldOut: [] } }],
+    ['no training before the lowest', 'over-fitting', { losses: { training: many, heldOut: rising } }],
+  ])('%s: %s', (_, cause, changes) => {
+    const found = finding(cause, changes);
+    expect(found).toMatchObject({ found: null, numbers: {}, remedies: {} });
+    expect(found.text).toMatch(/^not measured: /);
+    expect(found.text).not.toContain('NaN');
+    expect(outcomeOf(found)).toBe('not measured');
   });
 });

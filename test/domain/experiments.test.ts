@@ -114,12 +114,12 @@ describe('as criteria', () => {
     });
     expect(asked({ metric: 'attribution', atLeast: 0.2, confidence: 0.95 })).toMatchObject({ verdict: 'pass', n: 30 });
   });
-  it('need what they are of', () => {
+  it('are inconclusive without what they are of', () => {
     const drop = { metric: 'shuffle-drop', over: 'full-draft', atLeast: 0, confidence: 0.95 } as const;
-    expect(() => judgeCriteria([drop], { candidate: full })).toThrow('needs the shuffled-draft evaluation');
-    expect(() => judgeCriteria([{ ...drop, metric: 'attribution' }], { candidate: full })).toThrow(
-      'needs attributions',
-    );
+    const verdicts = judgeCriteria([drop, { ...drop, metric: 'attribution' }], { candidate: full });
+    expect(verdicts.map(({ verdict }) => verdict)).toEqual(['inconclusive', 'inconclusive']);
+    expect(verdicts[0]?.text).toContain('needs the shuffled-draft evaluation');
+    expect(verdicts[1]?.text).toContain('needs attributions');
   });
 });
 

@@ -1,8 +1,8 @@
 import { describe, expect, it } from 'vitest';
-import { evidenceDifferences } from '../../domain/decisions.ts';
+import { checkDecision, evidenceDifferences } from '../../domain/decisions.ts';
 import { gateEvidence } from '../../domain/gate-evidence.ts';
 import type { GateInput } from '../../domain/gate-evidence.ts';
-import type { EvidenceParts } from '../../domain/gate-types.ts';
+import type { Choice, EvidenceParts } from '../../domain/gate-types.ts';
 import { evaluated, sha256, summaryOf } from './rows.ts';
 
 const evaluation = (name: string, items: ReturnType<typeof evaluated>, template = 'reasoning') => ({
@@ -42,6 +42,32 @@ const failedB: GateInput = {
   },
   fixesLeft: 2,
 };
+
+describe('what repeats the phase is offered as long as gates.maxFixes allows', () => {
+  const rounds = { round: { number: 2, try: 1 } };
+  it.each<[string, Partial<GateInput>, string[], string[]]>([
+    ['A', { gate: 'A' }, ['approve', 'retry', 'abort'], ['approve', 'abort']],
+    ['B', {}, ['approve', 'fix', 'skip', 'redesign', 'abort'], ['approve', 'skip', 'abort']],
+    ['C', { gate: 'C' }, ['approve', 'retry', 'abort'], ['approve', 'abort']],
+    ['a later round', { gate: 'C', ...rounds }, ['approve', 'retry', 'skip', 'abort'], ['approve', 'skip', 'abort']],
+  ])('gate %s', (_, changes, before, after) => {
+    const options = (fixesLeft: number) => gateEvidence({ ...failedB, ...changes, fixesLeft }, sha256);
+    expect(options(1).options).toEqual(before);
+    for (const fixesLeft of [0, -1]) {
+      const evidence = options(fixesLeft);
+      expect(evidence.options).toEqual(after);
+      expect(evidence.options).toContain(evidence.recommendation.choice);
+      for (const choice of before.filter((each) => !after.includes(each)) as Choice[]) {
+        const remedies = choice === 'redesign' ? { templates: { teacherSystem: 'Teach.' } } : { epochs: 6 };
+        const input = { gate: evidence.gate, choice, ...(choice !== 'retry' && { remedies }) };
+        expect(checkDecision(evidence, input)).toMatchObject({
+          accepted: false,
+          refusal: expect.stringMatching(/as often as gates\.maxFixes allows; .*--set gates\.maxFixes=N/) as string,
+        });
+      }
+    }
+  });
+});
 
 describe('evidence of the reference run’s Phase B', () => {
   const evidence = gateEvidence(failedB, sha256);

@@ -1,6 +1,7 @@
 import { describe, expect, it } from 'vitest';
 import type { GateCriterion } from '../../domain/gate-types.ts';
 import { alwaysMajority, judgeCriteria, overallVerdict, pairItems } from '../../domain/gate-verdict.ts';
+import type { GateItems } from '../../domain/gate-verdict.ts';
 import { verdictOf } from '../../domain/rulings.ts';
 import { evaluated } from './rows.ts';
 
@@ -78,7 +79,6 @@ describe('criteria', () => {
     expect(judge(70, 40, 200)?.text).toMatch(
       /^question quality: 70 wins, 40 losses of 200 \(win rate 57\.5 %\): \+15\.0 points, 95 % interval \+\d\.\d to \+\d+\.\d points, asked ≥ \+10 points: inconclusive; judge\.items of about \d+ would settle it$/,
     );
-    expect(() => judgeCriteria([asked], { candidate: better })).toThrow('needs the verdicts of a judge');
   });
   it('ablation-gain is against the no-draft evaluation; parsable is a share', () => {
     const unparsed = better.map((item, i) => (i < 40 ? { ...item, answer: null, correct: false } : item));
@@ -121,11 +121,7 @@ describe('what is refused', () => {
   ])('unpaired evaluations: %s', (_, other, message) => {
     expect(() => pairItems(few, other, 'Phase A')).toThrow(message);
   });
-  it('criteria without their evaluation', () => {
-    expect(() => judgeCriteria([gain('phaseA', 0)], { candidate: few })).toThrow('needs the evaluation of phaseA');
-    expect(() =>
-      judgeCriteria([{ metric: 'ablation-gain', atLeast: 0, confidence: 0.95 }], { candidate: few }),
-    ).toThrow('needs the no-draft evaluation');
+  it('a candidate without items', () => {
     expect(() => judgeCriteria([accuracy(0)], { candidate: [] })).toThrow('has no items');
   });
 });
@@ -147,5 +143,30 @@ describe('verdicts', () => {
   it('the most frequent answer of a tie is no', () => {
     expect(alwaysMajority(evaluated({ yes: 5, no: 5, rightYes: 0, rightNo: 0 })).answer).toBe('no');
     expect(alwaysMajority(evaluated({ yes: 6, no: 5, rightYes: 0, rightNo: 0 })).answer).toBe('yes');
+  });
+});
+
+describe('a criterion that could not be measured is inconclusive, with the reason', () => {
+  const candidate = evaluated({ yes: 5, no: 5, rightYes: 3, rightNo: 3 });
+  const none = { wins: 0, losses: 0, ties: 0, items: 0 } as unknown as NonNullable<GateItems['questionQuality']>;
+  const of = (metric: GateCriterion['metric'], over?: GateCriterion['over']): GateCriterion => ({
+    ...{ metric, over, atLeast: -0.5, confidence: 0.95 },
+  });
+  it.each<[GateCriterion, Partial<GateItems>, string]>([
+    [of('gain', 'phaseA'), {}, 'gain over phaseA not measured: it needs the evaluation of phaseA: inconclusive'],
+    [of('gain', 'phaseB'), {}, 'needs the evaluation of phaseB'],
+    [of('ablation-gain'), {}, 'ablation-gain not measured: it needs the no-draft evaluation'],
+    [of('shuffle-drop', 'full-draft'), {}, 'needs the shuffled-draft evaluation'],
+    [of('shuffle-drop', 'no-draft'), { shuffledDraft: candidate }, 'needs the no-draft evaluation'],
+    [of('attribution'), {}, 'needs attributions'],
+    [of('attribution'), { attribution: [] }, 'needs attributions'],
+    [of('attribution'), { attribution: [{ id: 'q0000', share: 0.5 }] }, 'needs attributions of two answers'],
+    [of('question-quality'), {}, 'needs the verdicts of a judge'],
+    [of('question-quality'), { questionQuality: none }, 'needs the verdicts of a judge'],
+  ])('%o', (criterion, items, reason) => {
+    const [verdict] = judgeCriteria([criterion], { candidate, ...items });
+    expect(verdict).toMatchObject({ verdict: 'inconclusive', n: 0, p: null, settledBy: null });
+    expect(verdict?.text).toContain(reason);
+    expect(overallVerdict([{ verdict: 'pass' }, { verdict: verdict?.verdict ?? 'pass' }])).toBe('inconclusive');
   });
 });

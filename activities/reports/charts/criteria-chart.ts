@@ -39,7 +39,9 @@ export const criterionNumber = ({ metric }: CriterionVerdict['criterion'], value
  * one axis that way, and an interval that crosses zero is what inconclusive looks like.
  */
 export function criteriaChart(rows: CriterionRow[]): Draw {
-  const values = rows.map(({ label, criterion }) => ({
+  // What was not measured has no place on the axis; its row is in the table.
+  const measured = rows.filter(({ criterion }) => criterion.n > 0);
+  const values = measured.map(({ label, criterion }) => ({
     label,
     estimate: 100 * (criterion.estimate - criterion.criterion.atLeast),
     low: 100 * (criterion.low - criterion.criterion.atLeast),

@@ -36,8 +36,8 @@ function looksTable(looks: readonly GateEvidence[]): Html {
       return [
         html`${place === 0 ? html`<span class="group">Look ${index + 1}, <code>${shortDigest(digest)}</code></span>` : null}${criterion.metric}${criterion.over === undefined ? null : ` over ${criterion.over}`}`,
         count(n),
-        gain ? points(estimate) : percent(estimate),
-        gain ? pointsRange(low, high) : percentRange(low, high),
+        n === 0 ? '–' : gain ? points(estimate) : percent(estimate),
+        n === 0 ? 'not measured' : gain ? pointsRange(low, high) : percentRange(low, high),
         exact ? figure(exact.p) : '–',
         verdictBadge(verdict),
       ];

@@ -5,6 +5,7 @@ import { budgetLines } from '../budget-words.ts';
 import { instant, shortDigest, usd } from '../quantities.ts';
 import { remedyWords } from '../remedy-words.ts';
 import type { GateReport, ReportData } from '../report-data.ts';
+import { outcomeOf, reasonOf } from '../../../domain/diagnosis-words.ts';
 import type { Decision, Experiment, Finding } from '../../../domain/gate-types.ts';
 import { criteriaList } from './criteria.ts';
 import { section, verdictBadge } from './section.ts';
@@ -105,9 +106,9 @@ function gateCard({ evidence, earlier, decisions, outcome }: GateReport): Html {
 const experiment = ({ verdict, text }: Experiment): Html =>
   html`<li>${verdict === null ? null : verdictBadge(verdict)} <span>${text}</span></li>`;
 
-const finding = ({ found, cause, text }: Finding): Html =>
-  html`<li class="${found ? 'found' : 'ruled-out'}">
-    <span class="cause">${found ? 'found' : 'ruled out'}: ${cause.replaceAll('-', ' ')}</span> ${text}
+const finding = (one: Finding): Html =>
+  html`<li class="${outcomeOf(one).replace(' ', '-')}">
+    <span class="cause">${outcomeOf(one)}: ${one.cause.replaceAll('-', ' ')}</span> ${reasonOf(one)}
   </li>`;
 
 const byWhom = ({ by, source }: Decision) =>

@@ -1,4 +1,5 @@
 import { percent, percentRange, points, pointsRange, threshold, pointsThreshold } from '../../../domain/figures.ts';
+import type { CriterionVerdict } from '../../../domain/gate-types.ts';
 import { isGain } from '../../../domain/gate-verdict.ts';
 import { accuracyChart, attemptLabel } from '../charts/accuracy-chart.ts';
 import { criteriaChart, criterionName, criterionNumber } from '../charts/criteria-chart.ts';
@@ -16,6 +17,13 @@ const outcomeWords: Record<AccuracyRow['outcome'], string> = {
   rejected: 'rejected',
   pending: 'undecided',
 };
+
+const numbersOf = ({ criterion, estimate, low, high, pHolm, p, detectable }: CriterionVerdict): string[] => [
+  criterionNumber(criterion, estimate),
+  isGain(criterion.metric) ? pointsRange(low, high) : percentRange(low, high),
+  pValue(pHolm ?? p),
+  points(detectable).replace('+', ''),
+];
 
 /** Accuracy by phase with error bars, and every evaluation behind it. */
 export async function accuracySection(data: ReportData): Promise<Html> {
@@ -79,17 +87,14 @@ export async function targetsSection(data: ReportData): Promise<Html> {
       row.label,
       verdictBadge(criterion.verdict),
       gain(row) ? `≥ ${pointsThreshold(asked)}` : `≥ ${threshold(asked)}`,
-      criterionNumber(criterion.criterion, criterion.estimate),
-      gain(row) ? pointsRange(criterion.low, criterion.high) : percentRange(criterion.low, criterion.high),
-      pValue(criterion.pHolm ?? criterion.p),
-      points(criterion.detectable).replace('+', ''),
+      ...(criterion.n === 0 ? ['–', 'not measured', '–', '–'] : numbersOf(criterion)),
     ];
   });
   return section(
     'targets',
     'Targets against results',
     'Each result as its distance from what its gate asked. An interval wholly right of the line passes, wholly left of it fails; one that crosses it settles nothing.',
-    html`${await chart(criteriaChart(rows), 'Results against targets')}
+    html`${rows.some(({ criterion }) => criterion.n > 0) ? await chart(criteriaChart(rows), 'Results against targets') : null}
       ${table(columns, cells, 'Targets against results')}
       <p class="note">
         “Could show” is the smallest effect that this many questions would have shown with 80 % power. p: two-sided and
