@@ -141,6 +141,10 @@ export const Teacher = z.strictObject({
     .min(16)
     .default(400)
     .describe('Most tokens per response; the reference run used 150 and truncated.'),
+  trainOnReasoning: z
+    .boolean()
+    .default(false)
+    .describe("Train on the teacher's reasoning too, in <think> before its answer; false: on its answers alone."),
   concurrency: z
     .int()
     .min(1)

@@ -4,6 +4,7 @@ import { filterResponses } from './filtering.ts';
 import { invalid } from './invalid.ts';
 import { draftText } from './parse-draft.ts';
 import type { Balance, DataStep, Draft, Filtering, Question, SftRow, TeacherResponse } from './records.ts';
+import { withReasoning } from './reasoning.ts';
 import { countByAnswer, stratifiedSample } from './sampling.ts';
 import { sortedById } from './shuffle.ts';
 import { fillTemplate } from './templates.ts';
@@ -33,10 +34,18 @@ export type ReasoningOptions = {
   balance: Balance;
   earlyStopping?: { heldOutShare: number } | undefined;
   seed: number;
+  /** Of the teacher: the model learns to think first. Default: its answers alone. */
+  trainOnReasoning?: boolean;
 };
 
 /** The teacher's text as a completion: it begins with a newline, so that it tokenises apart from the prompt. */
 export const responseCompletion = (text: string): string => `\n${text.trim()}`;
+
+/** What of a response is trained on. */
+export const taught = (
+  { text, reasoning }: Pick<TeacherResponse, 'text' | 'reasoning'>,
+  { trainOnReasoning = false }: { trainOnReasoning?: boolean },
+): string => (trainOnReasoning ? withReasoning(text, reasoning) : text);
 
 const unlabelled = ({ row }: LabelledRow): SftRow => row;
 
@@ -81,7 +90,7 @@ export function reasoningCorpus(
     const draft = texts.get(question.id);
     if (draft === undefined) throw invalid('InvalidData', `question ${question.id} has no draft`);
     const prompt = fillTemplate(templates.reasoning, { question: question.question, draft });
-    return { id: question.id, answer, row: { prompt, completion: responseCompletion(response.text) } };
+    return { id: question.id, answer, row: { prompt, completion: responseCompletion(taught(response, options)) } };
   });
   if (rows.length === 0) {
     const lost = filtered.steps

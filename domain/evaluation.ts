@@ -2,6 +2,7 @@ import { invalid } from './invalid.ts';
 import { parseDirectAnswer, parseReasoningAnswer } from './parse-answer.ts';
 import { draftText } from './parse-draft.ts';
 import type { EvaluatedItem, EvaluationMode, EvaluationSummary, Generated, Question } from './records.ts';
+import { splitReasoning } from './reasoning.ts';
 import { derangement } from './shuffle.ts';
 import { fillTemplate, withoutDraft } from './templates.ts';
 import type { Templates } from './templates.ts';
@@ -61,7 +62,8 @@ export function evaluateItems(
   return questions.map(({ id, answer: truth }) => {
     const output = outputs.get(id);
     if (output === undefined) throw invalid('InvalidData', `question ${id} has no generation`);
-    const { answer } = mode === 'direct' ? parseDirectAnswer(output.text) : parseReasoningAnswer(output.text);
+    const said = splitReasoning(output.text).text;
+    const { answer } = mode === 'direct' ? parseDirectAnswer(said) : parseReasoningAnswer(said);
     return { id, truth, answer, correct: answer === truth, finish: output.finish, text: output.text };
   });
 }

@@ -3,7 +3,7 @@ import { invalid } from './invalid.ts';
 import { meanOf } from './means.ts';
 import { draftText } from './parse-draft.ts';
 import type { Answer, DataReport, DataStep, Draft, PreferencePair, Question, TeacherResponse } from './records.ts';
-import { responseCompletion } from './corpora.ts';
+import { responseCompletion, taught } from './corpora.ts';
 import { countByAnswer } from './sampling.ts';
 import { sortedById } from './shuffle.ts';
 import { fillTemplate } from './templates.ts';
@@ -46,8 +46,9 @@ function pairOf(
   response: TeacherResponse,
   templates: Pick<Templates, 'reasoning'>,
   chosenText: ChosenText,
+  options: { trainOnReasoning?: boolean },
 ): PreferencePair {
-  const chosen = chosenText === 'final-answer' ? finalAssessment(truth) : response.text.trim();
+  const chosen = chosenText === 'final-answer' ? finalAssessment(truth) : taught(response, options).trim();
   const wrong = draft.answer !== null && draft.answer !== truth;
   return {
     id,
@@ -83,6 +84,7 @@ export function preferencePairs(
   responses: readonly TeacherResponse[],
   templates: Pick<Templates, 'reasoning'>,
   chosenText: ChosenText,
+  options: { trainOnReasoning?: boolean } = {},
 ): BuiltPairs {
   const draftById = new Map(drafts.map((draft) => [draft.id, draft]));
   const responseById = agreeingResponses(responses);
@@ -91,7 +93,8 @@ export function preferencePairs(
     const draft = draftById.get(question.id);
     if (draft === undefined) throw invalid('InvalidData', `question ${question.id} has no draft`);
     const response = responseById.get(question.id);
-    if (response !== undefined) return [{ question, pair: pairOf(question, draft, response, templates, chosenText) }];
+    if (response !== undefined)
+      return [{ question, pair: pairOf(question, draft, response, templates, chosenText, options) }];
     lost.push(question);
     return [];
   });

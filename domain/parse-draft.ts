@@ -1,4 +1,5 @@
 import { leadingAnswer } from './answer-words.ts';
+import { splitReasoning } from './reasoning.ts';
 import type { Answer, DataReport, Draft, Generated, Question } from './records.ts';
 
 /** `questions`: what the student asks, one line, null when it asks nothing. */
@@ -44,7 +45,7 @@ export function parseDraft(text: string): ParsedDraft {
 }
 
 /** What the model generated, with what could be read from it. */
-export const draftOf = (generated: Generated): Draft => ({ ...generated, ...parseDraft(generated.text) });
+export const draftOf = (generated: Generated): Draft => ({ ...generated, ...parseDraft(draftText(generated)) });
 
 /** Quality of a set of drafts; `lenient` = readable, but not in the asked form. */
 export function draftReport(
@@ -61,5 +62,5 @@ export function draftReport(
   };
 }
 
-/** The draft as it stands in a prompt: without the white space that generation begins and ends with. */
-export const draftText = (draft: { text: string }): string => draft.text.trim();
+/** The draft as it stands in a prompt: without its reasoning, and without the white space that generation begins and ends with. */
+export const draftText = (draft: { text: string }): string => splitReasoning(draft.text).text.trim();

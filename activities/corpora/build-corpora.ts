@@ -38,7 +38,11 @@ export function createCorpusActivities(store: Store): CorpusActivities {
       const questions = await store.rows<Question>(refs.questions);
       const drafts = await store.rows<Draft>(refs.drafts);
       const responses = await store.rows<TeacherResponse>(refs.responses);
-      const built = reasoningCorpus(questions, drafts, responses, templates, { ...recipe.phaseB, seed: recipe.seed });
+      const built = reasoningCorpus(questions, drafts, responses, templates, {
+        ...recipe.phaseB,
+        seed: recipe.seed,
+        trainOnReasoning: recipe.teacher.trainOnReasoning,
+      });
       return keep(scope, built, templates.reasoning, {
         drafts: draftReport(drafts, questions),
         responses: responseReport(responses),
@@ -50,7 +54,7 @@ export function createCorpusActivities(store: Store): CorpusActivities {
       const questions = await store.rows<Question>(refs.questions);
       const drafts = await store.rows<Draft>(refs.drafts);
       const responses = await store.rows<TeacherResponse>(refs.responses);
-      const built = preferencePairs(questions, drafts, responses, templates, recipe.phaseC.chosen);
+      const built = preferencePairs(questions, drafts, responses, templates, recipe.phaseC.chosen, recipe.teacher);
       return {
         rows: await store.putRows(`${folderOf(scope)}/pairs.jsonl`, built.rows),
         heldOut: null,

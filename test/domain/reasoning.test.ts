@@ -1,4 +1,7 @@
 import { expect, it } from 'vitest';
+import { taught } from '../../domain/corpora.ts';
+import { evaluateItems } from '../../domain/evaluation.ts';
+import { draftOf, draftText } from '../../domain/parse-draft.ts';
 import { splitReasoning, withReasoning } from '../../domain/reasoning.ts';
 
 const answer = '## Final Assessment\nBased on this analysis, the answer is: **YES**';
@@ -69,4 +72,17 @@ it('megabytes of marks take a moment', () => {
   const many = '<think>'.repeat(200_000) + '</think>'.repeat(200_000) + '<think '.repeat(200_000);
   expect(splitReasoning(many).open).toBe(false);
   expect(splitReasoning('<|channel|>'.repeat(200_000)).text).toContain('<|channel|>');
+});
+
+it('drafts and evaluations are read behind their reasoning, and reasoning is trained on only where the recipe says so', () => {
+  const text = '<think>Answer: Yes - or no?</think>\nAnswer: No - it is not.\nQuestions: Why?';
+  expect(draftOf({ id: 'a', text, tokens: 9, finish: 'stop' })).toMatchObject({ text, answer: 'no', strict: true });
+  expect(draftText({ text })).toBe('Answer: No - it is not.\nQuestions: Why?');
+  const question = { id: 'a', question: 'Is it?', answer: 'no' as const, facts: [], decomposition: [] };
+  const generated = { id: 'a', text: '<think>yes?</think>No', tokens: 3, finish: 'stop' as const };
+  expect(evaluateItems('direct', [question], [generated])[0]).toMatchObject({ answer: 'no', correct: true });
+  expect(taught({ text: answer, reasoning: 'Hm.' }, {})).toBe(answer);
+  expect(taught({ text: answer, reasoning: 'Hm.' }, { trainOnReasoning: true })).toBe(
+    `<think>\nHm.\n</think>\n\n${answer}`,
+  );
 });
