@@ -19,7 +19,7 @@ export function lineageText(lineage: Lineage, paint: Paint): string[] {
   return [
     `${paint.strong('Model')}     ${model === null ? 'the base: nothing was promoted' : artefact(model)}`,
     ...(overridden ? [paint.bad('A gate on the way did not pass and was overridden.')] : []),
-    `Base      ${oneLine(JSON.stringify(base), 200)}`,
+    `Base      ${oneLine(baseWords(base), 200)}`,
     ...runs.flatMap((run) => [
       '',
       `${paint.strong(`Run ${run.run}`)}, recipe ${run.recipe} ${shortDigest(run.recipeDigest)}`,
@@ -36,6 +36,19 @@ export function lineageText(lineage: Lineage, paint: Paint): string[] {
     ]),
     ...steps.flatMap((step) => ['', ...stepText(step, paint)]),
   ];
+}
+
+/** The `model` block of a recipe in words: `builtin:tiny, 4-bit NF4`. A field that these words do not know is named. */
+export function baseWords(model: unknown): string {
+  if (typeof model !== 'object' || model === null) return String(model);
+  const { base, revision, use4bit, dtype, ...rest } = model as Record<string, unknown>;
+  const text = (value: unknown) => (typeof value === 'string' ? value : JSON.stringify(value));
+  return [
+    `${text(base)}${revision === undefined ? '' : ` at ${text(revision)}`}`,
+    ...(use4bit === undefined ? [] : [use4bit === true ? '4-bit NF4' : 'not quantised']),
+    ...(dtype === undefined ? [] : [dtype === 'auto' ? 'bfloat16 where the hardware has it' : text(dtype)]),
+    ...Object.entries(rest).map(([name, value]) => `${name} ${text(value)}`),
+  ].join(', ');
 }
 
 function stepText(step: LineageStep, paint: Paint): string[] {

@@ -16,6 +16,7 @@ import { exitCodes } from './exit-codes.ts';
 import type { ExitCode } from './exit-codes.ts';
 import { asProblem } from './problem.ts';
 import { paintFor } from './terminal.ts';
+import { versionText } from './version.ts';
 
 const commands = [
   addRun,
@@ -60,6 +61,11 @@ export async function runCommand(args: readonly string[], context: Context): Pro
   const program = new Command('ratchet')
     .description('Durable post-training programmes: a phase becomes the new base only when its gate passes.')
     .addHelpText('after', exitHelp)
+    .option('-V, --version', 'which ratchet this is: version, commit of a checkout, Node')
+    .on('option:version', () => {
+      terminal.out(`${versionText()}\n`);
+      throw new CommanderError(0, 'commander.version', '');
+    })
     .exitOverride()
     .showSuggestionAfterError()
     .configureOutput({

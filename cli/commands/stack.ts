@@ -22,10 +22,13 @@ export const addUp: AddCommand = (program, context, exit) => {
         if (!options.json) terminal.err(`${service}: ${kind === 'ready' ? 'ready' : text}\n`);
       };
       const ready = () => {
-        if (options.json) printJson(context, { up: true, ui: stack.uiAddress(), services: stack.services() });
+        // A Temporal server of the user's own has its view elsewhere.
+        const ui = stack.embedded() ? stack.uiAddress() : null;
+        const view = ui === null ? '' : ` Temporal's own view: ${ui}`;
+        if (options.json) printJson(context, { up: true, ui, services: stack.services() });
         else
           printLines(context, [
-            `The stack is up. Temporal's own view: ${stack.uiAddress()}${options.detach ? '   End it: ratchet down' : '   Ctrl-C ends it.'}`,
+            `The stack is up.${view}${options.detach ? '   End it: ratchet down' : '   Ctrl-C ends it.'}`,
           ]);
       };
       if (options.detach) {

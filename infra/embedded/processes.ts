@@ -49,9 +49,9 @@ export async function endProcess(pid: number, startTime: string, graceMs: number
 }
 
 async function endsWithin(limitMs: number, isThere: () => boolean): Promise<boolean> {
-  const deadline = Date.now() + limitMs;
+  const deadline = performance.now() + limitMs;
   while (isThere()) {
-    if (Date.now() >= deadline) return false;
+    if (performance.now() >= deadline) return false;
     await sleep(25);
   }
   return true;

@@ -1,15 +1,15 @@
 import { fork } from 'node:child_process';
 import { closeSync } from 'node:fs';
-import { join } from 'node:path';
+import { join, resolve } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { assertPortsFree } from './ports.ts';
-import { StackProblem } from './problem.ts';
+import { StackProblem, asDiskProblem } from './problem.ts';
 import { endProcess, killLeftOvers, startTimeOf } from './processes.ts';
 import { claimRecord, isAlive, liveRecord, readRecords, removeRecord, writeRecord } from './records.ts';
 import type { ProcessRecord } from './records.ts';
 import { makeHome } from './secret.ts';
 import { describeServices, projectNode } from './services.ts';
-import { stackSettings } from './settings.ts';
+import { root, stackSettings } from './settings.ts';
 import type { Environment, ServiceName } from './settings.ts';
 import { openLog, supervise } from './supervise.ts';
 import type { StackEvent } from './supervise.ts';
@@ -51,7 +51,14 @@ const SUPERVISOR = 'supervisor';
  */
 export async function startStack(options: StackOptions = {}): Promise<Stack> {
   const env = options.env ?? process.env;
-  const { home } = stackSettings(env);
+  try {
+    return await start(options, env, stackSettings(env).home);
+  } catch (error) {
+    throw asDiskProblem(error, resolve(root, env['RATCHET_HOME'] || '.ratchet'));
+  }
+}
+
+async function start(options: StackOptions, env: Environment, home: string): Promise<Stack> {
   const joined = { home, owned: false, stop: () => Promise.resolve(), takeAway: notHeld };
   if (liveRecord(home, SUPERVISOR)) {
     await untilReady(home);

@@ -72,17 +72,17 @@ function watch(context: Context, service: Service, needs: Promise<unknown>): Wat
   const isStopping = () => stopping.aborted;
   const begin = (restarts: number) => start(context, service, restarts, (running) => (state.running = running));
   const keepAlive = async (): Promise<void> => {
-    for (let restarts = 1, quickDeaths = 0, sinceMs = Date.now(); ; restarts += 1) {
+    for (let restarts = 1, quickDeaths = 0, sinceMs = performance.now(); ; restarts += 1) {
       const how = await state.running?.exited;
       if (isStopping()) return;
-      quickDeaths = Date.now() - sinceMs < 60_000 ? quickDeaths + 1 : 1;
+      quickDeaths = performance.now() - sinceMs < 60_000 ? quickDeaths + 1 : 1;
       const backOffMs = Math.min(250 * 2 ** (quickDeaths - 1), LONGEST_BACK_OFF_MS);
       const text = `${how ?? 'ended'}; starting it again in ${backOffMs / 1000} s`;
       onEvent({ service: service.name, kind: 'died', text });
       await sleep(backOffMs, undefined, { signal: stopping }).catch(() => undefined);
       if (state.away) await Promise.race([state.away, whenAborted(stopping)]);
       if (isStopping()) return;
-      sinceMs = Date.now();
+      sinceMs = performance.now();
       // A start that fails has ended the process, so that the next round sees its end and tries again.
       await begin(restarts).catch(() => undefined);
     }
@@ -132,7 +132,7 @@ async function start(
   restarts: number,
   onSpawned: (running: Running) => void,
 ): Promise<void> {
-  const startMs = Date.now();
+  const startMs = performance.now();
   const running = launch(home, service, restarts);
   onSpawned(running);
   onEvent({ service: service.name, kind: 'starting', text: `starting (process ${running.record.pid})` });
@@ -143,12 +143,12 @@ async function start(
     try {
       await service.probe(running.record.pid);
       writeRecord(home, { ...running.record, state: 'ready' });
-      const seconds = ((Date.now() - startMs) / 1000).toFixed(1);
+      const seconds = ((performance.now() - startMs) / 1000).toFixed(1);
       onEvent({ service: service.name, kind: 'ready', text: `ready after ${seconds} s` });
       return;
     } catch (error) {
       lastFailure = error instanceof Error ? error.message : String(error);
-      if (Date.now() - startMs > service.readyWithinMs) break;
+      if (performance.now() - startMs > service.readyWithinMs) break;
       await sleep(50);
     }
   }
