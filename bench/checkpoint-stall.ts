@@ -11,13 +11,13 @@ import { createLog } from '../activities/logging.ts';
 import type { Store } from '../activities/store/store.ts';
 import type { SftJob, TrainerEvent } from '../config/trainer-job.ts';
 import { projectRoot, readEnvironment } from '../config/environment.ts';
-import { Recipe } from '../config/recipe.ts';
 import { startTestS3 } from '../test/setup/s3.ts';
 import { startBareTrainer } from './trainer-jobs.ts';
 
 export const about = 'step time with a checkpoint of 200 MB every 10 steps, uploaded meanwhile, against none';
 
-const everySteps = Recipe.parse({ name: 'bench', description: 'bench' }).phaseA.checkpointEverySteps;
+/** More often than `auto` would at steps of 5 s, so that a few minutes show what one checkpoint takes. */
+const everySteps = 10;
 /** One checkpoint at step 10, and two more steps beside which its upload may go on. */
 const steps = everySteps + 2;
 /** About 5 s a step on one core, as long as 32 rows may take a model of some billion parameters on a GPU. */
@@ -167,9 +167,7 @@ function tell(pairs: Pair[]): void {
   const lost = pairs.map(lostSeconds);
   const at = (step: number): string => (1 + mean(lost) / (everySteps * step)).toFixed(4);
   console.log(`training lost per checkpoint: ${lost.map((each) => each.toFixed(2)).join(', ')} s`);
-  console.log(
-    `every ${everySteps} steps, as in the recipes: ${at(2)} at 2 s a step, ${at(5)} at 5 s, ${at(10)} at 10 s`,
-  );
+  console.log(`every ${everySteps} steps: ${at(2)} at 2 s a step, ${at(5)} at 5 s, ${at(10)} at 10 s`);
   const load = (loadavg()[1] ?? Number.NaN).toFixed(1);
   console.log(
     `load ${load} on ${availableParallelism()} cores; about 1 is this bench, and other work makes all of it worse`,

@@ -74,7 +74,10 @@ const optimisation = {
   weightDecay: z.number().min(0).default(0).describe('AdamW weight decay.'),
   maxGradNorm: z.number().positive().default(1).describe('Gradient clipping by global norm.'),
   maxLength: z.int().min(8).default(2048).describe('Tokens of prompt and completion together.'),
-  checkpointEverySteps: z.int().min(1).default(10).describe('Optimizer steps between checkpoints.'),
+  checkpointEverySteps: z
+    .union([z.int().min(1), z.literal('auto')])
+    .default('auto')
+    .describe('Optimizer steps between checkpoints; auto: from measured times, by reliability.maxLostSeconds.'),
   maxTruncatedShare: share.default(0.05).describe('Training is refused when more rows than this would be truncated.'),
 };
 

@@ -14,6 +14,13 @@ export const Reliability = z.strictObject({
     .min(0)
     .default(60)
     .describe('What is finished or paid waits so long for S3 before it fails.'),
+  maxLostSeconds: z
+    .number()
+    .positive()
+    .default(60)
+    .describe(
+      'Most training that a lost host loses where checkpointEverySteps is auto, unless saves would take over 2 % of it.',
+    ),
   keepCheckpoints: z
     .int()
     .min(1)

@@ -43,7 +43,16 @@ const Optimisation = z.strictObject({
 });
 
 const Checkpointing = z.strictObject({
-  everySteps: z.int().min(1),
+  everySteps: z
+    .union([z.int().min(1), z.literal('auto')])
+    .describe('Optimizer steps between checkpoints; auto: from measured times, by maxLostSeconds.'),
+  maxLostSeconds: z
+    .number()
+    .positive()
+    .optional()
+    .describe(
+      'auto: most work that a lost host loses, 60 by default, unless saves would then take over 2 % of the time.',
+    ),
   directory: Path.describe(
     'Checkpoints appear here as step-000042/, whole (renamed into place) before the checkpoint event.',
   ),

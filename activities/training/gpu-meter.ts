@@ -27,8 +27,11 @@ export type GpuMeterOptions = {
   /** GPU-seconds of earlier tries at the same job. */
   earlierGpuSeconds: number;
   supervision: Supervision;
-  /** How a job is ended: it is asked to save, or comes to the end of its batch. `units` = steps or items of a stretch. */
-  stretch: { endsWith: 'save' | 'batch'; units: number };
+  /**
+   * How a job is ended: it is asked to save, or comes to the end of its batch. A stretch is so many steps or items long
+   * (`units`), or as many steps as take so many seconds.
+   */
+  stretch: { endsWith: 'save' | 'batch'; units: number } | { endsWith: 'save'; seconds: number };
 };
 
 const LOOK_EVERY_MS = 250;
@@ -80,7 +83,7 @@ export function createGpuMeter(options: GpuMeterOptions): GpuMeter {
 }
 
 /** What the end, the next stretch and the rest may take, as far as this try has seen. */
-function trackPace({ endsWith, units }: GpuMeterOptions['stretch']) {
+function trackPace(stretch: GpuMeterOptions['stretch']) {
   let startedAt = Date.now();
   let first: { at: number; done: number } | null = null;
   let last = { at: 0, done: 0, total: 0 };
@@ -94,13 +97,17 @@ function trackPace({ endsWith, units }: GpuMeterOptions['stretch']) {
   };
   const endSeconds = (): number => {
     const unit = unitSeconds();
-    if (endsWith === 'batch') return SAFETY * (unit === null ? UNKNOWN_BATCH_SECONDS : units * unit);
+    if (stretch.endsWith === 'batch') return SAFETY * (unit === null ? UNKNOWN_BATCH_SECONDS : stretch.units * unit);
     return SAFETY * ((unit ?? 0) + (savedSeconds ?? UNKNOWN_SAVE_SECONDS));
   };
   const secondsOf = (todo: number): number | null => {
     const unit = unitSeconds();
     return unit === null ? null : startSeconds() + SAFETY * todo * unit + endSeconds();
   };
+  const stretchUnits = (): number =>
+    'units' in stretch
+      ? stretch.units
+      : Math.min(Math.ceil(stretch.seconds / (unitSeconds() ?? stretch.seconds)), last.total - last.done);
   return {
     begin: (): void => {
       startedAt = Date.now();
@@ -111,7 +118,7 @@ function trackPace({ endsWith, units }: GpuMeterOptions['stretch']) {
       else if (event.event === 'checkpoint') savedSeconds = event.seconds + event.writeSeconds;
     },
     endSeconds,
-    stretchSeconds: (): number => secondsOf(units) ?? UNKNOWN_STRETCH_SECONDS,
+    stretchSeconds: (): number => secondsOf(stretchUnits()) ?? UNKNOWN_STRETCH_SECONDS,
     restSeconds: (): number | null => secondsOf(last.total - last.done),
   };
 }

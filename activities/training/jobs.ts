@@ -47,8 +47,9 @@ function optimisationOf(settings: Settings, microBatch: MicroBatch) {
   };
 }
 
-const checkpointing = (settings: Settings, place: Place) => ({
+const checkpointing = (recipe: Recipe, settings: Settings, place: Place) => ({
   everySteps: settings.checkpointEverySteps,
+  ...(settings.checkpointEverySteps === 'auto' && { maxLostSeconds: recipe.reliability.maxLostSeconds }),
   directory: place.checkpoints,
   ...(place.resumeFrom !== null && { resumeFrom: place.resumeFrom }),
 });
@@ -78,7 +79,7 @@ export function sftJob(
     packing: settings.packing,
     ...(earlyStopping &&
       inputs.heldOut !== null && { earlyStopping: { patienceEpochs: earlyStopping.patienceEpochs } }),
-    checkpointing: checkpointing(settings, place),
+    checkpointing: checkpointing(recipe, settings, place),
     preflight: { maxTruncatedShare: settings.maxTruncatedShare },
     reportTo: recipe.tracking,
     ...distributedOf(recipe),
@@ -103,7 +104,7 @@ export function dpoJob(recipe: Recipe, inputs: DpoInputs, place: Place, microBat
       drBetaPrime: stage.drBetaPrime ?? 1,
     })),
     optimisation: optimisationOf(settings, microBatch),
-    checkpointing: checkpointing(settings, place),
+    checkpointing: checkpointing(recipe, settings, place),
     preflight: { maxTruncatedShare: settings.maxTruncatedShare },
     reportTo: recipe.tracking,
     ...distributedOf(recipe),

@@ -49,8 +49,8 @@ export type Training = {
   identity: unknown;
   /** Rows per micro-batch of the recipe. */
   batchSize: number;
-  /** Optimizer steps between checkpoints. */
-  everySteps: number;
+  /** Optimizer steps between checkpoints; auto: what `reliability.maxLostSeconds` asks for. */
+  everySteps: number | 'auto';
   /** Fetches the inputs; returns how to make the job of an attempt. */
   prepare: () => Promise<(place: Place, microBatch: MicroBatch) => SftJob | DpoJob>;
 };
@@ -139,7 +139,8 @@ async function openMeter(
   supervision: Supervision,
 ): Promise<GpuMeter> {
   const earlierGpuSeconds = await gpuSecondsSoFar(store, prefix);
-  const stretch = { endsWith: 'save', units: everySteps } as const;
+  const length = everySteps === 'auto' ? { seconds: recipe.reliability.maxLostSeconds } : { units: everySteps };
+  const stretch = { endsWith: 'save', ...length } as const;
   const meter = createGpuMeter({ recipe, budget, stretch, gpus: gpusOf(recipe), earlierGpuSeconds, supervision });
   // What is trained already only has to be stored.
   if ((await findFinished(trainingFolder)) === null) meter.demandRoom();

@@ -1,3 +1,4 @@
+import type { DpoJob, SftJob } from '../../config/trainer-job.ts';
 import type { GpuActivities, Scope } from '../contract.ts';
 import { cachedFolder } from '../store/folders.ts';
 import { resolveBase } from './base-model.ts';
@@ -8,6 +9,9 @@ import { train } from './train.ts';
 
 /** In the identity of a training, in place of paths: results do not depend on where things lie. */
 const nowhere: Place = { id: '', outputDir: '', checkpoints: '', resumeFrom: null };
+
+/** Without when checkpoints are made: the result's bytes do not depend on that. */
+const identityOf = (job: SftJob | DpoJob): unknown => ({ ...job, checkpointing: undefined });
 
 /** `C2`, or `arm-cal-1` of an ablation. */
 const labelOf = ({ phase, attempt }: Scope): string => `${phase}${phase === 'C' ? '' : '-'}${attempt}`;
@@ -21,7 +25,7 @@ export function createTrainingActivities(deps: GpuDeps): Pick<GpuActivities, 'tr
       const digests = { train: corpus.sha256, heldOut: heldOut?.sha256 ?? null, adapter: adapter?.sha256 ?? null };
       return train(deps, {
         ...{ scope, budget, recipe, kind: 'sft', label: `${phase}${scope.attempt}` },
-        identity: sftJob(recipe, phase, { base: recipe.model.base, ...digests }, nowhere, null),
+        identity: identityOf(sftJob(recipe, phase, { base: recipe.model.base, ...digests }, nowhere, null)),
         batchSize: settings.batchSize,
         everySteps: settings.checkpointEverySteps,
         prepare: async () => {
@@ -40,7 +44,7 @@ export function createTrainingActivities(deps: GpuDeps): Pick<GpuActivities, 'tr
       const digests = { pairs: pairs.sha256, adapter: adapter.sha256 };
       return train(deps, {
         ...{ scope, budget, recipe, kind: 'dpo', label: labelOf(scope) },
-        identity: dpoJob(recipe, { base: recipe.model.base, ...digests }, nowhere, null),
+        identity: identityOf(dpoJob(recipe, { base: recipe.model.base, ...digests }, nowhere, null)),
         batchSize: recipe.phaseC.batchSize,
         everySteps: recipe.phaseC.checkpointEverySteps,
         prepare: async () => {

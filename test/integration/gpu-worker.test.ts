@@ -98,7 +98,7 @@ test('SIGKILL of the worker: the next one goes on after the heartbeat timeout', 
   process.kill(pidOf(stack.home, 'worker') ?? 0, 'SIGKILL');
   const result = await handle.result();
   expect(result).toMatchObject({ steps: 120, losses: 1 });
-  expect(result.stepsRedone).toBeLessThanOrEqual(2 * recipe.phaseA.checkpointEverySteps);
+  expect(result.stepsRedone).toBeLessThanOrEqual(2 * Number(recipe.phaseA.checkpointEverySteps));
   // Silent for the heartbeat timeout of 5 s at least, and not much of the worker's life before it counts as waiting.
   expect(result.ledger).toMatchObject({ lost: 1, byKind: { 'host-lost': 1 }, stepsRedone: result.stepsRedone });
   expect(result.ledger?.secondsToNextStep).toBeGreaterThan(3.5);

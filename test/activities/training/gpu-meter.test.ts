@@ -58,6 +58,14 @@ describe('GPU time against the cap', () => {
     expect(news().nextUsd).toBeCloseTo(0.5 + 2 * 10 * 0.5 + 4, 6);
     expect(news().restUsd).toBeGreaterThan(2 * 800 * 0.5);
   });
+  it('a stretch of so many seconds is as many steps as fit into it, and no more than are left', () => {
+    const { meter, ends } = metered({ stretch: { endsWith: 'save', seconds: 60 } });
+    train(meter, ends);
+    const { news } = ends[0]?.reason as AtCap;
+    expect(news().nextUsd).toBeCloseTo(0.5 + 2 * 120 * 0.5 + 4, 6);
+    meter.seen(step(1000));
+    expect(news().nextUsd).toBeCloseTo(news().restUsd ?? 0, 6);
+  });
   it('counts what the run had spent, what earlier tries took, and every GPU', () => {
     const { meter, ends, seconds } = metered({ budget: { capUsd: 200, spentUsd: 60 }, gpus: 2, earlierGpuSeconds: 40 });
     train(meter, ends);

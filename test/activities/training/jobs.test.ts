@@ -67,6 +67,20 @@ describe('jobs from a recipe', () => {
     }
   });
 
+  test('checkpoints follow what may be lost, or the number that the recipe insists on', () => {
+    const own = Recipe.parse({ ...recipe, phaseB: { checkpointEverySteps: 7 }, reliability: { maxLostSeconds: 20 } });
+    expect(sftJob(recipe, 'A', inputs, place, null).checkpointing).toMatchObject({
+      ...{ everySteps: 'auto', maxLostSeconds: 60 },
+    });
+    expect(sftJob(own, 'A', inputs, place, null).checkpointing).toMatchObject({ maxLostSeconds: 20 });
+    expect(SftJob.parse(sftJob(own, 'B', inputs, place, null)).checkpointing).toEqual({
+      ...{ everySteps: 7, directory: '/w/checkpoints' },
+    });
+    expect(() => Recipe.parse({ ...recipe, phaseA: { checkpointEverySteps: 'often' } })).toThrow(
+      /checkpointEverySteps/,
+    );
+  });
+
   test('a smaller micro-batch keeps the rows per step', () => {
     expect(sftJob(recipe, 'A', inputs, place, 1).optimisation).toMatchObject({
       batchSize: 1,

@@ -47,7 +47,7 @@ test('a grace too short for a save: the trainer ends at once, and the last whole
   );
   const kept = Number(/kept: step (\d+)/.exec((error as Error).message)?.[1]);
   // A checkpoint by the recipe's interval, not one of the moment.
-  expect(kept % recipe.phaseA.checkpointEverySteps).toBe(0);
+  expect(kept % Number(recipe.phaseA.checkpointEverySteps)).toBe(0);
   expect(kept).toBeGreaterThanOrEqual(seen.checkpointStep ?? Infinity);
   const result = await train('short-grace', newHost(s3, trainer, store)).result;
   expect(result).toMatchObject({ steps: 120, losses: 1, ledger: { byKind: { notice: 1 } } });

@@ -68,6 +68,21 @@ describe('a training that nothing interrupts', () => {
     expect(metrics.map(({ step }) => step)).toEqual(Array.from({ length: STEPS }, (_, n) => n + 1));
   });
 
+  test('is the same training whatever its checkpoints, and by which clock they come', async () => {
+    const adapter = await reference();
+    const often = { ...recipe, phaseA: { ...recipe.phaseA, checkpointEverySteps: 7 } };
+    expect((await newTraining(inputOf('reference', { recipe: often })).result).adapter).toEqual(adapter);
+    const auto = {
+      ...{ ...recipe, phaseA: { ...recipe.phaseA, checkpointEverySteps: 'auto' as const } },
+      reliability: { ...recipe.reliability, maxLostSeconds: 0.1 },
+    };
+    const first = newTraining(inputOf('auto', { recipe: auto }));
+    await first.until(({ checkpointStep }) => (checkpointStep ?? 0) >= 1);
+    for (const pid of jobsOf(trainer)) process.kill(pid, 'SIGKILL');
+    await expect(first.result).rejects.toEqual(failsAs('GpuLost'));
+    await expectSameWeights(await newTraining(inputOf('auto', { recipe: auto })).result);
+  });
+
   test('nothing stays on the host', async () => {
     const { host, result } = newTraining(
       inputOf('tidy', { recipe: { ...recipe, phaseA: { ...recipe.phaseA, epochs: 1 } } }),
@@ -102,7 +117,7 @@ describe('the same adapter comes out', () => {
       { name: 'ratchet_gpu_lost_seconds', value: ledger?.gpuSecondsLost, tags },
       { name: 'ratchet_gpu_lost_usd', value: ((ledger?.gpuSecondsLost ?? 0) / 3600) * 1.5, tags },
     ]);
-    expect(result.stepsRedone).toBeLessThanOrEqual(2 * recipe.phaseA.checkpointEverySteps + 1);
+    expect(result.stepsRedone).toBeLessThanOrEqual(2 * Number(recipe.phaseA.checkpointEverySteps) + 1);
     expect(seen.done).toBeLessThan(STEPS);
     const metrics = await store.rows<{ step: number }>(result.metrics);
     expect(metrics.map(({ step }) => step)).toEqual(Array.from({ length: STEPS }, (_, n) => n + 1));

@@ -12,6 +12,7 @@ from typing import Any
 
 import torch
 
+from .checkpoint_interval import CheckpointInterval
 from .events import EventStream
 from .files import replace_folder, sync_tree
 
@@ -53,8 +54,9 @@ class CheckpointWriter:
     The thread starts with the first checkpoint.
     """
 
-    def __init__(self, events: EventStream) -> None:
+    def __init__(self, events: EventStream, interval: CheckpointInterval) -> None:
         self._events = events
+        self._interval = interval
         self._thread = ThreadPoolExecutor(1, "checkpoint")
         self._last: Future[None] | None = None
         self.memory = HostMemory()
@@ -82,6 +84,7 @@ class CheckpointWriter:
         """
         began = time.monotonic()
         self._wait_for_last(step)
+        self._interval.save_began()
         final = directory / f"step-{step:06d}"
         temporary = directory / f".{final.name}.tmp"
         shutil.rmtree(temporary, ignore_errors=True)
@@ -104,7 +107,7 @@ class CheckpointWriter:
         self.check()
 
     def _write(self, step: int, temporary: Path, final: Path, write_copies: Callable[[], None], waited: float) -> None:
-        began = time.monotonic()
+        began, worked = time.monotonic(), time.thread_time()
         try:
             with _whole_or_absent(temporary):
                 write_copies()
@@ -114,6 +117,8 @@ class CheckpointWriter:
             _log.warning("the checkpoint of step %d was not written: %s", step, error)
             raise
         seconds = time.monotonic() - began
+        # Where training keeps all processors busy, it does without those that this thread takes.
+        self._interval.save_ended(waited + time.thread_time() - worked, waited + seconds)
         self._events.emit("checkpoint", step=step, path=str(final), seconds=waited, writeSeconds=seconds)
 
 

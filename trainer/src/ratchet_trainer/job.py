@@ -69,11 +69,12 @@ class Optimisation:
 
 @dataclass(frozen=True)
 class Checkpointing:
-    """Where and how often whole checkpoints appear."""
+    """Where and how often whole checkpoints appear; see `checkpoint_interval`."""
 
-    every_steps: int
+    every_steps: int | Literal["auto"]
     directory: str
     resume_from: str | None = None
+    max_lost_seconds: float = 60.0
 
 
 @dataclass(frozen=True)

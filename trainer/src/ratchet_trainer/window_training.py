@@ -21,6 +21,7 @@ from transformers.trainer import OPTIMIZER_NAME, SCHEDULER_NAME, TRAINER_STATE_N
 
 from .adapters import WEIGHTS_FILE, adapter_state, restore_adapter, write_adapter_config, write_tensors
 from .base_model import LoadedBase
+from .checkpoint_interval import MOST_OVERHEAD, CheckpointInterval
 from .checkpoint_writer import CheckpointWriter
 from .errors import DivergedError
 from .events import EventStream
@@ -28,7 +29,7 @@ from .interrupts import Interrupts
 from .job import DpoJob, SftJob
 from .plan import WindowPlan
 from .rank_training import TrainingOverRanks
-from .ranks import own_rank, rank_count, sum_gradients, sum_over_ranks
+from .ranks import any_rank, own_rank, rank_count, sum_gradients, sum_over_ranks
 from .run_state import RunState
 from .sharding import is_sharded, reduce_with_next_backward, whole
 
@@ -59,10 +60,29 @@ class TrainingRun:
     best: dict[str, torch.Tensor] | None = None
     extra_checkpoint_files: Sequence[Path] = ()
     parameters: tuple[int, int] | None = None
+    interval: CheckpointInterval = field(init=False)
     writer: CheckpointWriter = field(init=False)
 
     def __post_init__(self) -> None:
-        self.writer = CheckpointWriter(self.events)
+        asked = self.job.checkpointing
+        self.interval = CheckpointInterval(asked.every_steps, asked.max_lost_seconds, self._say_rarer)
+        self.writer = CheckpointWriter(self.events, self.interval)
+
+    def checkpoint_due(self) -> bool:
+        """Whether to save after the step that is done: the same answer on all ranks, by rank 0's clock."""
+        if self.state.step >= self.plan.total:
+            return False
+        if not self.interval.measures:
+            return self.interval.due(self.state.step)
+        return any_rank(own_rank() == 0 and self.interval.due(self.state.step))
+
+    def _say_rarer(self, seconds: float) -> None:
+        limit = self.job.checkpointing.max_lost_seconds
+        message = (
+            f"saves are slow: at {MOST_OVERHEAD:.0%} of the training, checkpoints come every {seconds:.0f} s, and a "
+            f"lost host loses more than {limit:g} s; a number in everySteps insists"
+        )
+        self.events.emit("warning", code="checkpointsRarer", message=message)
 
 
 class WindowTraining(TrainingOverRanks):
@@ -174,6 +194,8 @@ class WindowTraining(TrainingOverRanks):
         state.tokens += self._tokens
         state.last_loss = self._loss
         state.loss_sum += self._loss
+        seconds = max(time.monotonic() - self._step_began, 1e-9)
+        run.interval.step_took(seconds)
         run.events.emit(
             "step",
             step=state.step,
@@ -183,7 +205,7 @@ class WindowTraining(TrainingOverRanks):
             learningRate=self._rate,
             gradNorm=float(self._grad_norm),
             tokens=state.tokens,
-            tokensPerSecond=self._tokens / max(time.monotonic() - self._step_began, 1e-9),
+            tokensPerSecond=self._tokens / seconds,
             **self.step_fields(),
         )
 
@@ -244,8 +266,14 @@ class StepCallback(TrainerCallback):
         run.writer.check()
         step = run.state.step
         control.should_evaluate = self._trainer.evaluates and step in run.plan.epoch_ends()
-        due = step % run.job.checkpointing.every_steps == 0 and step < run.plan.total
+        due = run.checkpoint_due()
         interrupted = run.interrupts.arrived()
         control.should_save = due or interrupted
         if interrupted:
             control.should_training_stop = True
+
+    def on_evaluate(self, args: Any, state: Any, control: TrainerControl, **kwargs: Any) -> None:
+        """An evaluation takes time too: the checkpoint may have become due meanwhile."""
+        run = self._trainer.run
+        if run.interval.measures and not control.should_save:
+            control.should_save = run.checkpoint_due()
