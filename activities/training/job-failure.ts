@@ -55,6 +55,8 @@ export function failureOfJob(outcome: JobOutcome, details: unknown[]): Applicati
 /** Some error codes of the trainer are finer than its exit codes. */
 function namedBy({ error }: JobOutcome): FailureType | undefined {
   if (error === null) return undefined;
+  // Its message passes on what the driver says, but no other attempt on such hosts would train elsewhere than on the CPU.
+  if (error.code === 'cudaUnusable') return 'InvalidJob';
   if (deviceGone.test(error.message)) return 'GpuLost';
   return error.code === 'adapterOfAnotherBase' ? 'BaseMismatch' : undefined;
 }

@@ -24,6 +24,10 @@ def gone(pid: int) -> bool:
         return True
 
 
+def parent_of(pid: int) -> int:
+    return int(Path(f"/proc/{pid}/stat").read_text().rsplit(")", 1)[1].split()[1])
+
+
 def wait_until_gone(pid: int) -> None:
     """Waits for the process by its descriptor, so that no time is guessed; pytest's own limit ends it."""
     try:
@@ -132,15 +136,18 @@ def test_alive_is_apart_from_progress(server: Server, jobs: Jobs) -> None:
 class TestEnds:
     """Servers of their own. That closing stdin ends a server is checked where the session's server ends."""
 
-    @pytest.fixture
-    def own(self, socket_folder: str) -> Any:
-        server = Server(f"{socket_folder}/own")
+    @pytest.fixture(params=["linux", "portable"])
+    def own(self, socket_folder: str, request: pytest.FixtureRequest) -> Any:
+        portable = str(Path(__file__).with_name("portable_server.py"))
+        program = ["-m", "ratchet_trainer"] if request.param == "linux" else [portable]
+        server = Server(f"{socket_folder}/own", program=program)
         yield server
         server.end()
 
-    def start(self, server: Server, jobs: Jobs) -> tuple[Any, int]:
+    def start(self, server: Server, jobs: Jobs, **changes: Any) -> tuple[Any, int]:
         client = server.connect()
-        client.sendall(json.dumps({"job": str(jobs.write(jobs.sft(optimisation={"epochs": 9999})))}).encode() + b"\n")
+        job = jobs.write(jobs.sft(**{"optimisation": {"epochs": 9999}, **changes}))
+        client.sendall(json.dumps({"job": str(job)}).encode() + b"\n")
         lines = client.makefile()
         return lines, next(event["pid"] for event in map(json.loads, lines) if event["event"] == "started")
 
@@ -159,6 +166,22 @@ class TestEnds:
         own.process.send_signal(signal.SIGKILL)
         own.process.wait()
         wait_until_gone(pid)
+
+    def test_killed_server_takes_all_ranks_along(self, own: Server, jobs: Jobs) -> None:
+        _, pid = self.start(own, jobs, distributed={"processes": 2})
+        leader = parent_of(pid)
+        ranks = [int(child) for child in Path(f"/proc/{leader}/task/{leader}/children").read_text().split()]
+        assert len(ranks) == 2
+        own.process.send_signal(signal.SIGKILL)
+        own.process.wait()
+        for one in (leader, *ranks):
+            wait_until_gone(one)
+
+    def test_a_killed_job_is_told_and_the_next_one_runs(self, own: Server, jobs: Jobs) -> None:
+        lines, pid = self.start(own, jobs, optimisation={"epochs": 9999}, distributed={"processes": 2})
+        os.kill(pid, signal.SIGKILL)
+        assert json.loads(list(lines)[-1])["code"] == 137
+        assert own.run(jobs.write(jobs.sft(optimisation={"epochs": 1}))).code == 0
 
 
 def test_refuses_a_long_socket_path(tmp_path: Path) -> None:
@@ -182,18 +205,19 @@ def test_threads_of_a_forked_process_find_a_thread_pool() -> None:
 import os
 from concurrent.futures import ThreadPoolExecutor
 import torch
+from ratchet_trainer.parent_death import Lifeline
 from ratchet_trainer.rank_processes import begin_child
 from ratchet_trainer.runtime import use_threads
 
 use_threads(1)
 torch.get_num_threads()  # as the first arithmetic does: from then on torch leaves the pool alone in a fork
 for _ in range(60):
-    parent = os.getpid()
+    lifeline = Lifeline()
     child = os.fork()
     if child == 0:
         code = 1
         try:
-            begin_child(parent)
+            begin_child(lifeline)
             with ThreadPoolExecutor(4) as threads:
                 list(threads.map(lambda _: torch.zeros(40_000).to(torch.bfloat16), range(8)))
             code = 0

@@ -124,6 +124,12 @@ describe('ends of a job', () => {
       'GpuLost',
       false,
     ],
+    [
+      'an old driver, in whatever words',
+      { code: trainerExitCodes.invalidJob, error: error('cudaUnusable', 'no CUDA-capable device is detected') },
+      'InvalidJob',
+      true,
+    ],
     ['killed after a step', { code: 137, signal: 9 }, 'GpuLost', false],
     ['killed before its first step', { code: 137, signal: 9, advanced: false }, 'TrainerFailed', false],
     ['server gone', { code: null }, 'GpuLost', false],

@@ -1,6 +1,7 @@
 """Command line: `python -m ratchet_trainer serve|run|digest`."""
 
 import argparse
+import os
 import sys
 
 from .runtime import prepare_environment
@@ -24,6 +25,7 @@ def main() -> int:
 
         return run_job(arguments.job, _write_stdout())
     if arguments.command == "serve":
+        _let_macos_fork()
         from .serve import serve_forever
 
         return serve_forever(arguments.socket, arguments.preload)
@@ -33,10 +35,16 @@ def main() -> int:
     return 0
 
 
+def _let_macos_fork() -> None:
+    """macOS ends forked processes whose parent has used its frameworks, unless told otherwise before the start."""
+    name = "OBJC_DISABLE_INITIALIZE_FORK_SAFETY"
+    if sys.platform == "darwin" and os.environ.get(name) != "YES":
+        os.environ[name] = "YES"
+        os.execv(sys.executable, [sys.executable, *sys.orig_argv[1:]])
+
+
 def _write_stdout():
     """Events own stdout; what libraries print there goes to stderr."""
-    import os
-
     events = os.fdopen(os.dup(1), "wb", buffering=0)
     os.dup2(2, 1)
     return events.write

@@ -13,12 +13,13 @@ from safetensors.torch import load_file, save_file
 
 from .base_model import LoadedBase
 from .digests import PROVENANCE_FILE, read_provenance
-from .errors import InvalidJobError, PreflightError
+from .errors import InvalidJobError, PreflightError, naming
 from .files import replace_folder, sync_tree
 from .job import Lora
 from .sharding import whole
 
 WEIGHTS_FILE = "adapter_model.safetensors"
+_ADAPTER_FIX = "Point adapter.path to a folder with adapter_config.json and adapter_model.safetensors, of this base."
 
 
 def new_adapter(base: LoadedBase, lora: Lora) -> Any:
@@ -40,7 +41,9 @@ def new_adapter(base: LoadedBase, lora: Lora) -> Any:
     if missing:
         fix = "Name linear layers of this base, for example q_proj, v_proj (Llama) or qkv_proj (Phi-3)."
         raise InvalidJobError("unknownModule", f"lora.targetModules: the base has no {', '.join(missing)}", fix)
-    return get_peft_model(base.model, config)
+    fix = "Name linear layers of this base alone."
+    with naming("unknownModule", f"lora.targetModules: {', '.join(lora.target_modules)}", fix):
+        return get_peft_model(base.model, config)
 
 
 def load_adapter(base: LoadedBase, path: str, *, trainable: bool, lora: Lora | None = None) -> Any:
@@ -57,18 +60,20 @@ def load_adapter(base: LoadedBase, path: str, *, trainable: bool, lora: Lora | N
     """
     folder = Path(path)
     check_adapter_base(folder, base.digest)
-    try:
+    unloadable = ("unloadableAdapter", f"adapter.path: {folder}", _ADAPTER_FIX)
+    with naming(*unloadable):
+        written = json.loads((folder / "adapter_config.json").read_text("utf-8"))
+        for name in ("r", "lora_alpha", "target_modules"):
+            _ = written[name]  # peft would take a default, and another function than the one that was trained
         config = LoraConfig.from_pretrained(str(folder))
         if not isinstance(config, LoraConfig):
             raise TypeError(f"a {type(config).__name__}, not a LoRA")
-    except (OSError, ValueError, TypeError) as error:
-        fix = "Point adapter.path to a folder with adapter_config.json and adapter_model.safetensors."
-        raise InvalidJobError("unloadableAdapter", f"adapter.path: {folder}: {error}", fix) from error
     if lora is not None:
         _check_shape(config, lora)
         config.lora_dropout = lora.dropout
     config.inference_mode = not trainable
-    return PeftModel.from_pretrained(base.model, str(folder), is_trainable=trainable, config=config)
+    with naming(*unloadable):
+        return PeftModel.from_pretrained(base.model, str(folder), is_trainable=trainable, config=config)
 
 
 def check_adapter_base(folder: Path, digest: str) -> None:
@@ -79,10 +84,10 @@ def check_adapter_base(folder: Path, digest: str) -> None:
         PreflightError: `ratchet.json` names another base digest.
     """
     if not (folder / WEIGHTS_FILE).is_file():
-        fix = "Point adapter.path to a folder with adapter_config.json and adapter_model.safetensors."
-        raise InvalidJobError("noAdapter", f"adapter.path: {folder} has no {WEIGHTS_FILE}", fix)
-    provenance = read_provenance(folder)
-    theirs = provenance["base"]["digest"] if provenance else digest
+        raise InvalidJobError("noAdapter", f"adapter.path: {folder} has no {WEIGHTS_FILE}", _ADAPTER_FIX)
+    with naming("unloadableAdapter", f"adapter.path: {folder / PROVENANCE_FILE}", _ADAPTER_FIX):
+        provenance = read_provenance(folder)
+        theirs = digest if provenance is None else str(provenance["base"]["digest"])
     if theirs != digest:
         message = f"adapter.path: {folder} was trained on base {theirs[:12]}, base.path is {digest[:12]}"
         raise PreflightError("adapterOfAnotherBase", message, "Use the base that the adapter was trained on.")
@@ -118,7 +123,8 @@ def adapter_tensors(model: Any) -> dict[str, torch.Tensor]:
 
 def restore_adapter(model: Any, file: Path) -> None:
     """Copies the tensors of a weights file into the model's adapter, bit for bit."""
-    result = set_peft_model_state_dict(model, load_file(file))
+    with naming("badCheckpoint", f"checkpointing.resumeFrom: {file}", "Resume from the checkpoint before it."):
+        result = set_peft_model_state_dict(model, load_file(file))
     if result.unexpected_keys:
         raise InvalidJobError("adapterShape", f"{file}: unexpected tensors {result.unexpected_keys[:3]}")
 

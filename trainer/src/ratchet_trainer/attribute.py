@@ -52,6 +52,7 @@ class _Work:
     def __init__(self, job: AttributeJob, items: Sequence[Item], events: EventStream) -> None:
         base = load_base(job.base)
         encoded = [(item, encode_item(base.tokenizer, item)) for item in items]
+        base.check_ids((f"itemsFile: item {item.id!r}", one.ids) for item, one in encoded)
         self.left: list[tuple[Item, Encoded]] = sorted(encoded, key=lambda pair: (len(pair[1].ids), pair[0].id))
         longest = len(self.left[-1][1].ids)
         use_threads(default_threads(base.model.num_parameters(), job.batch_size * longest))

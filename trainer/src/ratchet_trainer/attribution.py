@@ -74,7 +74,7 @@ def encode_item(tokenizer: Any, item: Item) -> Encoded:
 
     Raises:
         InvalidJobError: The tokenizer cannot say which characters a token stands for.
-        PreflightError: Both answers are the same to this tokenizer.
+        PreflightError: Both answers are the same to this tokenizer, or have nothing before them.
     """
     if not tokenizer.is_fast:
         fix = "Use a base with a tokenizer.json."
@@ -86,6 +86,9 @@ def encode_item(tokenizer: Any, item: Item) -> Encoded:
     if place is None:
         message = f"itemsFile: item {item.id!r}: both answers have the same tokens"
         raise PreflightError("answersAlike", message, "answer and other must end with different answers.")
+    if place == 0:
+        message = f"itemsFile: item {item.id!r}: there is nothing before its answers"
+        raise PreflightError("emptyPrompt", message, "Give it a prompt, or leave it out.")
     return Encoded(given.ids[:place], pieces_of(tokenizer, item), given.ids[place], other.ids[place])
 
 

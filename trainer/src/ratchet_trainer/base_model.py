@@ -2,17 +2,19 @@
 # transformers and bitsandbytes are only partly typed.
 """Loads the base model and its tokenizer, NF4 on CUDA and on CPU."""
 
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import torch
-from transformers import AutoModelForCausalLM, AutoTokenizer, BitsAndBytesConfig
+from transformers import AutoConfig, AutoModelForCausalLM, AutoTokenizer, BitsAndBytesConfig
 
 from .digests import base_digest, base_folder
-from .errors import InvalidJobError, PreflightError
+from .errors import PreflightError, naming
 from .job import Base
 from .runtime import device_name
+from .vocabulary import check_ids, check_special_tokens, embeddings_of
 
 LARGE_MODEL_PARAMETERS = 1_000_000_000
 """Above this, training on CUDA recomputes activations instead of keeping them."""
@@ -25,6 +27,7 @@ class LoadedBase:
     Attributes:
         dtype: Compute type.
         digest: See `digests.base_digest`.
+        embeddings: See `vocabulary.embeddings_of`.
     """
 
     model: Any
@@ -33,6 +36,11 @@ class LoadedBase:
     device: str
     digest: str
     folder: Path
+    embeddings: int
+
+    def check_ids(self, named: Iterable[tuple[str, Sequence[int]]]) -> None:
+        """Refuses rows with tokens that the base does not have; see `vocabulary.check_ids`."""
+        check_ids(self.tokenizer, self.embeddings, self.folder, named)
 
 
 def compute_dtype(asked: str, device: str) -> torch.dtype:
@@ -49,9 +57,12 @@ def load_tokenizer(folder: Path) -> Any:
     """Loads the tokenizer; pads with the end token where the base names no padding token.
 
     Raises:
+        InvalidJobError: No tokenizer that transformers can load.
         PreflightError: No end token: nothing that is trained could ever stop.
     """
-    tokenizer = AutoTokenizer.from_pretrained(folder)
+    fix = "base.path must hold a tokenizer that transformers can load: tokenizer.json, or what its class needs."
+    with naming("unloadableTokenizer", f"base.path: tokenizer of {folder}", fix):
+        tokenizer = AutoTokenizer.from_pretrained(folder)
     if tokenizer.eos_token_id is None:
         fix = "Set eos_token in the base's tokenizer_config.json."
         raise PreflightError("untrainedStopToken", f"base.path: the tokenizer of {folder} has no end token", fix)
@@ -68,12 +79,17 @@ def load_base(base: Base, *, sharded: bool = False) -> LoadedBase:
         sharded: Keeps 4-bit weights in tensors of the compute type: FSDP does not split those of uint8.
     Raises:
         InvalidJobError: Nothing loadable at `base.path`.
-        PreflightError: See `load_tokenizer`.
+        PreflightError: See `load_tokenizer` and `vocabulary.check_special_tokens`.
     """
     folder = base_folder(base.path, base.revision)
     device = device_name()
     dtype = compute_dtype(base.dtype, device)
     tokenizer = load_tokenizer(folder)
+    fix = "base.path must hold a causal language model that transformers can load."
+    with naming("unloadableBase", f"base.path: {folder}", fix):
+        config = AutoConfig.from_pretrained(folder)
+        embeddings = embeddings_of(config)
+    check_special_tokens(tokenizer, config, folder)
     options: dict[str, Any] = {"dtype": dtype}
     if device == "cuda":
         options["device_map"] = {"": torch.cuda.current_device()}
@@ -85,13 +101,10 @@ def load_base(base: Base, *, sharded: bool = False) -> LoadedBase:
             bnb_4bit_compute_dtype=dtype,
             bnb_4bit_quant_storage=dtype if sharded else None,
         )
-    try:
+    with naming("unloadableBase", f"base.path: {folder}", fix):
         model = AutoModelForCausalLM.from_pretrained(folder, **options)
-    except (OSError, ValueError, KeyError) as error:
-        fix = "base.path must hold a causal language model that transformers can load."
-        raise InvalidJobError("unloadableBase", f"base.path: {folder}: {error}", fix) from error
     _keep_nf4_weights(model)
-    return LoadedBase(model, tokenizer, dtype, device, base_digest(folder), folder)
+    return LoadedBase(model, tokenizer, dtype, device, base_digest(folder), folder, embeddings)
 
 
 def nf4_layers(model: Any) -> list[tuple[str, Any]]:

@@ -88,7 +88,7 @@ class CheckpointInterval:
         Args:
             step: Optimizer steps done, >= 1.
         """
-        if self._every != "auto":
+        if isinstance(self._every, int):
             return step % self._every == 0
         if self._writing:
             return False  # training would stand still until it is written

@@ -6,7 +6,7 @@ import os
 from pathlib import Path
 from typing import Any, cast
 
-from .errors import InvalidJobError
+from .errors import InvalidJobError, TrainerError
 from .files import sha256_of, write_whole
 
 _WEIGHTS = (".safetensors", ".bin")
@@ -29,7 +29,8 @@ def base_folder(path: str, revision: str | None = None) -> Path:
     """Local folder of a base model; a hub id is downloaded (or found in the hub cache) first.
 
     Raises:
-        InvalidJobError: Neither a folder with config.json nor a reachable hub id.
+        InvalidJobError: Neither a folder with config.json nor a hub id.
+        TrainerError: The hub does not answer, or is busy.
     """
     folder = Path(path)
     if (folder / "config.json").is_file():
@@ -44,7 +45,26 @@ def base_folder(path: str, revision: str | None = None) -> Path:
 
         return Path(str(snapshot_download(path, revision=revision)))
     except Exception as error:
+        if _hub_is_away(error):
+            fix = "It is tried again; where this host has no way to the hub, point base.path to a folder."
+            raise TrainerError("hubUnreachable", f"base.path: {path}: {error}", fix) from error
         raise InvalidJobError("noBase", f"base.path: {path}: {error}", fix) from error
+
+
+def _hub_is_away(error: Exception) -> bool:
+    """Whether the hub did not answer, or with an error of its own, as against an answer that there is no such base."""
+    from huggingface_hub import constants
+    from huggingface_hub.errors import HfHubHTTPError, LocalEntryNotFoundError
+
+    if constants.HF_HUB_OFFLINE:
+        return False
+    # "Not in the cache either" says nothing by itself: what the hub had answered before is its cause.
+    asked = error.__cause__ if isinstance(error, LocalEntryNotFoundError) and error.__cause__ else error
+    if isinstance(asked, HfHubHTTPError):
+        status = asked.response.status_code
+        return status in (408, 429) or status >= 500
+    no_answer = isinstance(asked, ConnectionError | TimeoutError | LocalEntryNotFoundError)
+    return no_answer or type(asked).__module__.startswith(("httpx", "httpcore"))
 
 
 def base_digest(folder: Path) -> str:

@@ -247,7 +247,7 @@ def _reference_key(job: DpoJob, base: LoadedBase, pairs: str, adapter: str) -> s
 def _encode(
     base: LoadedBase, raw: list[dict[str, Any]], job: DpoJob, events: EventStream
 ) -> tuple[list[PairRow], float]:
-    pairs, encoding = encode_pairs(base.tokenizer, raw, job.optimisation.max_length, "pairsFile")
+    pairs, encoding = encode_pairs(base.tokenizer, raw, job.optimisation.max_length, "pairsFile", base.check_ids)
     sides = [side for pair in pairs for side in (pair.chosen, pair.rejected)]
     limit = job.preflight.max_truncated_share
     share = check_rows(sides, encoding, 2 * len(raw), base.tokenizer.eos_token_id, limit, "pairsFile")

@@ -8,6 +8,7 @@ from collections.abc import Callable
 from typing import Any
 
 from .exit_codes import EXIT_CODES
+from .texts import encodable
 
 
 class EventStream:
@@ -34,7 +35,8 @@ class EventStream:
         """
         body = {"event": event, "time": time.time(), "job": self.job_id}
         body.update({key: value for key, value in fields.items() if value is not None})
-        line = json.dumps(body, allow_nan=False, ensure_ascii=False).encode() + b"\n"
+        text, _ = encodable(json.dumps(body, allow_nan=False, ensure_ascii=False))
+        line = text.encode() + b"\n"
         with self._lock:
             try:
                 self._write(line)

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any, cast
 
 from .errors import InvalidJobError, PreflightError
+from .texts import encodable, refuse_lone_surrogate
 
 
 def sha256_of(path: str | Path) -> str:
@@ -29,7 +30,7 @@ def read_rows(path: str, field: str) -> list[dict[str, Any]]:
     """
     rows: list[dict[str, Any]] = []
     try:
-        with open(path, encoding="utf-8") as file:
+        with open(path, encoding="utf-8-sig") as file:
             for number, line in enumerate(file, 1):
                 if not line.strip():
                     continue
@@ -41,7 +42,7 @@ def read_rows(path: str, field: str) -> list[dict[str, Any]]:
         raise InvalidJobError(
             "unreadableFile", f"{field}: {path}: {error.strerror}", f"Point {field} to a file."
         ) from error
-    except ValueError as error:
+    except (ValueError, RecursionError) as error:
         raise InvalidJobError("notJsonLines", f"{field}: {path}: {error}", "One JSON object per line.") from error
     if not rows:
         raise PreflightError("emptyData", f"{field}: {path} has no rows", "Check what the data step filtered away.")
@@ -58,13 +59,14 @@ def read_items(path: str, field: str, texts: Sequence[str], fix: str) -> Iterato
         fix: What to do about a row that lacks one.
     Raises:
         InvalidJobError: As `read_rows`.
-        PreflightError: No rows, a field that is no text, an id that appears twice.
+        PreflightError: No rows, a field that is no whole text, an id that appears twice.
     """
     seen: set[str] = set()
     for number, row in enumerate(read_rows(path, field), 1):
         for name in texts:
             if not isinstance(row.get(name), str):
                 raise PreflightError("missingField", f"{field}: row {number} has no text in field {name!r}", fix)
+            refuse_lone_surrogate(row[name], f"{field}: row {number}, field {name!r}")
         if row["id"] in seen:
             raise PreflightError("duplicateId", f"{field}: id {row['id']!r} appears twice", "Make ids unique.")
         seen.add(row["id"])
@@ -112,8 +114,9 @@ def write_whole(path: Path, lines: Iterable[bytes]) -> None:
 
 
 def json_line(row: dict[str, Any]) -> bytes:
-    """One row as a line of UTF-8."""
-    return json.dumps(row, ensure_ascii=False, allow_nan=False).encode() + b"\n"
+    """One row as a line of UTF-8; half a character is replaced."""
+    text, _ = encodable(json.dumps(row, ensure_ascii=False, allow_nan=False))
+    return text.encode() + b"\n"
 
 
 def whole_lines(path: Path) -> Iterator[dict[str, Any]]:

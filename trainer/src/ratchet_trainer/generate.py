@@ -6,7 +6,7 @@ from collections.abc import Iterator, Sequence
 from importlib.util import find_spec
 from typing import Any
 
-from .errors import InvalidJobError
+from .errors import InvalidJobError, PreflightError
 from .events import EventStream
 from .files import read_items, sha256_of
 from .generation import Engine, Prompt
@@ -15,6 +15,7 @@ from .job import GenerateJob
 from .partial_rows import PartialRows, digest_of_adapter
 from .runtime import device_name
 from .sampling import item_seed
+from .texts import REPLACEMENT, encodable
 
 
 def run_generate(job: GenerateJob, events: EventStream, interrupts: Interrupts, read_at: float) -> None:
@@ -27,19 +28,24 @@ def run_generate(job: GenerateJob, events: EventStream, interrupts: Interrupts, 
     partial = PartialRows(job.output_file, _identity(job))
     done = partial.done
     pending = [prompt for prompt in prompts if prompt.id not in done]
-    engine, size = _engine(job) if pending else (None, 1)
+    engine, size = _engine(job, pending) if pending else (None, 1)
     events.emit("started", pid=os.getpid(), startupSeconds=time.monotonic() - read_at, device=device_name())
     began = time.monotonic()
-    tokens = 0
+    tokens = replaced = 0
     for batch in _batches(pending, size):
         assert engine is not None
         interrupts.check(f"after {len(done)} of {len(prompts)} texts; they are kept")
         for text in engine(batch):
             tokens += text.tokens
-            partial.add(text.row())
+            whole, halves = encodable(text.text)
+            replaced += halves
+            partial.add(text.row() | {"text": whole})
         partial.flush()
         rate = tokens / max(time.monotonic() - began, 1e-9)
         events.emit("generated", done=len(done), total=len(prompts), tokensPerSecond=rate)
+    if replaced:
+        message = f"{replaced} halves of characters in generated texts were replaced by {REPLACEMENT}"
+        events.emit("warning", code="charactersReplaced", message=message)
     partial.finish([prompt.id for prompt in prompts])
     events.emit("result", outputFile=job.output_file, rows=len(prompts), seconds=time.monotonic() - read_at)
 
@@ -48,7 +54,14 @@ def _prompts(job: GenerateJob) -> list[Prompt]:
     prompts: list[Prompt] = []
     for row in read_items(job.prompts_file, "promptsFile", ("id", "prompt"), "Every row needs id and prompt."):
         seed = row.get("seed")
-        prompts.append(Prompt(row["id"], row["prompt"], item_seed(job.seed, row["id"]) if seed is None else int(seed)))
+        if seed is None:
+            seed = item_seed(job.seed, row["id"])
+        elif type(seed) is not int or not 0 <= seed < 2**64:
+            message = f"promptsFile: id {row['id']!r} has seed {seed!r}"
+            raise PreflightError(
+                "invalidSeed", message, "Seeds are whole numbers from 0 to 2^64 - 1; leave the field out."
+            )
+        prompts.append(Prompt(row["id"], row["prompt"], seed))
     return prompts
 
 
@@ -69,7 +82,7 @@ def _batches(prompts: Sequence[Prompt], size: int) -> Iterator[list[Prompt]]:
         yield ordered[start : start + size]
 
 
-def _engine(job: GenerateJob) -> tuple[Engine, int]:
+def _engine(job: GenerateJob, prompts: Sequence[Prompt]) -> tuple[Engine, int]:
     """Engine and prompts per call."""
     cuda = device_name() == "cuda"
     installed = find_spec("vllm") is not None
@@ -83,4 +96,4 @@ def _engine(job: GenerateJob) -> tuple[Engine, int]:
         return vllm_engine(job), PROMPTS_PER_CALL
     from .transformers_engine import transformers_engine
 
-    return transformers_engine(job), job.batch_size
+    return transformers_engine(job, prompts), job.batch_size

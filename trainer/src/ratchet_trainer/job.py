@@ -18,6 +18,7 @@ from jsonschema import Draft202012Validator
 from jsonschema.exceptions import ValidationError
 
 from .errors import InvalidJobError
+from .texts import lone_surrogate
 
 
 @dataclass(frozen=True)
@@ -212,7 +213,7 @@ def load_job(path: str | Path) -> Job:
         data: object = json.loads(Path(path).read_text("utf-8"))
     except OSError as error:
         raise InvalidJobError("unreadableJob", f"{path}: {error.strerror}", "Pass the path of a job file.") from error
-    except ValueError as error:
+    except (ValueError, RecursionError) as error:
         raise InvalidJobError("notJson", f"{path}: {error}", "The job file is one JSON object.") from error
     return parse_job(data)
 
@@ -227,6 +228,7 @@ def parse_job(data: object) -> Job:
     if not isinstance(kind, str) or kind not in _KINDS:
         raise InvalidJobError("invalidField", f"kind: {kind!r} is none of {', '.join(_KINDS)}", "Set kind.")
     schema = _schema_of(kind)
+    _refuse_unusable_text(cast("object", data), "")
     errors = sorted(
         cast("typing.Iterable[ValidationError]", Draft202012Validator(schema).iter_errors(cast("Any", data))),  # pyright: ignore[reportUnknownMemberType]
         key=lambda error: list(map(str, error.absolute_path)),
@@ -234,6 +236,22 @@ def parse_job(data: object) -> Job:
     if errors:
         raise InvalidJobError("invalidField", *_explain(errors[0]))
     return cast("Job", _build(_KINDS[kind], data))
+
+
+def _refuse_unusable_text(value: object, where: str) -> None:
+    """No path, id or stop string can hold half a character, nor a path a NUL."""
+    if isinstance(value, dict):
+        for name, item in cast("dict[str, object]", value).items():
+            _refuse_unusable_text(item, f"{where}.{name}" if where else name)
+    elif isinstance(value, list):
+        for number, item in enumerate(cast("list[object]", value)):
+            _refuse_unusable_text(item, f"{where}.{number}")
+    elif isinstance(value, str):
+        wrong = lone_surrogate(value) or (
+            "\\u0000" if "\0" in value and not where.startswith("sampling.stop") else None
+        )
+        if wrong is not None:
+            raise InvalidJobError("invalidField", f"{where}: holds {wrong}", "Take it out.")
 
 
 def _schema_of(kind: str) -> dict[str, Any]:

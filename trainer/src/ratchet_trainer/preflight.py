@@ -80,6 +80,9 @@ def warn_about(encoding: Encoding, events: EventStream, field: str) -> None:
     if encoding.dropped:
         message = f"{field}: {encoding.dropped} rows left out: their prompts alone fill optimisation.maxLength"
         events.emit("warning", code="rowsDropped", message=message)
+    if encoding.empty:
+        message = f"{field}: {encoding.empty} completions are empty; they teach the model to answer nothing"
+        events.emit("warning", code="emptyCompletions", message=message)
     if encoding.merged:
         message = f"{field}: in {encoding.merged} rows prompt and completion share a token; tokenized apart"
         events.emit("warning", code="boundaryMerged", message=message)

@@ -5,7 +5,6 @@ where one rank fails it ends the others. Each rank dies with the leader.
 """
 
 import contextlib
-import ctypes
 import json
 import os
 import selectors
@@ -20,12 +19,12 @@ from pathlib import Path
 from .events import EventStream
 from .exit_codes import EXIT_CODES
 from .interrupts import Interrupts
+from .parent_death import Lifeline
 from .runtime import use_threads
 
 Write = Callable[[bytes], object]
 Work = Callable[[int, Path, Write], int]
 
-_PR_SET_PDEATHSIG = 1
 _ENDED_TOGETHER = (EXIT_CODES["ok"], EXIT_CODES["interrupted"])
 """Exit codes that all ranks agree on beforehand: one that is there first does not fail the others."""
 _RUNNING = -1
@@ -37,14 +36,14 @@ LEFT_BEHIND_SECONDS = 5.0
 class _Rank:
     number: int
     pid: int
-    pidfd: int
     pipe: int
     received: bytes = b""
     error: bytes | None = None
     code: int = _RUNNING
+    ending: bool = False
 
 
-def begin_child(parent: int) -> bool:
+def begin_child(lifeline: Lifeline) -> bool:
     """What every forked process does first: dies with its parent, and has a thread pool of its own.
 
     torch replaces the pool that a fork leaves behind at the first parallel region, and two threads that get there at
@@ -54,9 +53,8 @@ def begin_child(parent: int) -> bool:
     Returns:
         False where the parent has ended already.
     """
-    ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
     use_threads(1)
-    return os.getppid() == parent
+    return lifeline.hold()
 
 
 def run_ranks(size: int, folder: Path, events: EventStream, write: Write, interrupts: Interrupts, work: Work) -> int:
@@ -74,9 +72,10 @@ def run_ranks(size: int, folder: Path, events: EventStream, write: Write, interr
     """
     meeting = Path(tempfile.mkdtemp(prefix=".ranks-", dir=folder))
     ranks: list[_Rank] = []
+    lifeline = Lifeline()
     try:
         for number in range(size):
-            ranks.append(_fork_rank(number, meeting / "store", ranks, work))
+            ranks.append(_fork_rank(number, meeting / "store", ranks, lifeline, work))
         _pass_sigterm_on(ranks, interrupts)
         end = _lead(ranks, write)
         if end.error is not None:
@@ -88,25 +87,25 @@ def run_ranks(size: int, folder: Path, events: EventStream, write: Write, interr
         return end.code
     finally:
         _kill(ranks)
+        lifeline.close()
         shutil.rmtree(meeting, ignore_errors=True)
 
 
-def _fork_rank(number: int, store: Path, before: list[_Rank], work: Work) -> _Rank:
-    leader = os.getpid()
+def _fork_rank(number: int, store: Path, before: list[_Rank], lifeline: Lifeline, work: Work) -> _Rank:
     reader, writer = os.pipe()
     pid = os.fork()
     if pid == 0:
         code = EXIT_CODES["unexpected"]
         try:
-            if begin_child(leader):
-                for fd in [reader, *(fd for rank in before for fd in (rank.pipe, rank.pidfd))]:
+            if begin_child(lifeline):
+                for fd in [reader, *(rank.pipe for rank in before)]:
                     os.close(fd)
                 with open(writer, "wb", buffering=0) as pipe:
                     code = work(number, store, pipe.write)
         finally:
             os._exit(code)
     os.close(writer)
-    return _Rank(number, pid, os.pidfd_open(pid), reader)
+    return _Rank(number, pid, reader)
 
 
 def _pass_sigterm_on(ranks: list[_Rank], interrupts: Interrupts) -> None:
@@ -157,17 +156,17 @@ def _pass_events_on(rank: _Rank, write: Write) -> bool:
 
 
 def _reap(rank: _Rank) -> None:
+    rank.ending = True  # from here on its number may come to mean another process
     _, status = os.waitpid(rank.pid, 0)
     code = os.waitstatus_to_exitcode(status)
     rank.code = code if code >= 0 else 128 - code
     os.close(rank.pipe)
-    os.close(rank.pidfd)
 
 
 def _signal(rank: _Rank, number: signal.Signals) -> None:
     with contextlib.suppress(ProcessLookupError):
-        if rank.code == _RUNNING:
-            signal.pidfd_send_signal(rank.pidfd, number)
+        if not rank.ending:
+            os.kill(rank.pid, number)
 
 
 def _kill(ranks: list[_Rank]) -> None:

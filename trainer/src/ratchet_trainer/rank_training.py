@@ -4,13 +4,16 @@
 
 import shutil
 import tempfile
+from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
 
 from transformers import set_seed
 
 from .adapters import adapter_state, count_parameters
+from .errors import naming
 from .ranks import of_all_ranks, own_rank, rank_count, rng_file
+from .runtime import numpy_seed
 from .sharding import is_sharded, shard, shard_optimizer_state, whole_optimizer_state
 
 if TYPE_CHECKING:
@@ -49,7 +52,8 @@ class TrainingOverRanks(_Behind):
         return whole_optimizer_state(optimizer) if is_sharded(self.model) else optimizer.state_dict()
 
     def _load_optimizer_and_scheduler(self, checkpoint: str | None) -> None:
-        super()._load_optimizer_and_scheduler(checkpoint)
+        with _reading(checkpoint):
+            super()._load_optimizer_and_scheduler(checkpoint)
         shard_optimizer_state(self.optimizer)
 
     def _save_rng_state(self, output_dir: str) -> None:
@@ -61,12 +65,19 @@ class TrainingOverRanks(_Behind):
 
     def _load_rng_state(self, checkpoint: str | None) -> None:
         if checkpoint is None or own_rank() == 0:
-            super()._load_rng_state(checkpoint)
+            with _reading(checkpoint):
+                super()._load_rng_state(checkpoint)
             return
         own = Path(checkpoint) / rng_file(own_rank())
         if not own.exists():  # of a run with fewer ranks: any numbers will do, as long as they are the same every time
-            set_seed(self.run.job.seed + own_rank() + self.run.state.step)
+            set_seed(numpy_seed(self.run.job.seed + own_rank() + self.run.state.step))
             return
         with tempfile.TemporaryDirectory() as folder:
             shutil.copyfile(own, Path(folder) / rng_file(0))
-            super()._load_rng_state(folder)
+            with _reading(checkpoint):
+                super()._load_rng_state(folder)
+
+
+def _reading(checkpoint: str | None) -> AbstractContextManager[None]:
+    """Names a file of a checkpoint that cannot be read."""
+    return naming("badCheckpoint", f"checkpointing.resumeFrom: {checkpoint}", "Resume from the checkpoint before it.")

@@ -5,6 +5,7 @@ accelerate see one process in every rank; gradients and statistics are added up 
 """
 
 import os
+import socket
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
@@ -30,7 +31,8 @@ def join_ranks(rank: int, size: int, store: Path) -> None:
         size: Number of processes, all on this host.
         store: File through which they find each other; no port that another process could take.
     """
-    os.environ.setdefault("GLOO_SOCKET_IFNAME", "lo")
+    loopback = next((name for _, name in socket.if_nameindex() if name.startswith("lo")), "lo")  # lo0 on macOS
+    os.environ.setdefault("GLOO_SOCKET_IFNAME", loopback)
     # Flags, statistics and generator states are on the CPU on every host; gradients are where the model is.
     backend = "cpu:gloo,cuda:nccl" if device_name() == "cuda" else "gloo"
     dist.init_process_group(backend, init_method=f"file://{store}", rank=rank, world_size=size, timeout=_NO_TIMEOUT)

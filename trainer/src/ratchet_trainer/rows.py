@@ -3,11 +3,12 @@
 """Turns text rows into token rows, the same way for training and generation."""
 
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 from .errors import PreflightError
+from .texts import refuse_lone_surrogate
 
 IGNORED = -100
 """Label of tokens without loss."""
@@ -46,18 +47,20 @@ class Encoding:
         truncated: Completions that were longer than the limit, dropped ones included.
         dropped: Completions that kept no supervised token.
         merged: Rows whose prompt and completion merge into one token when tokenized together.
+        empty: Completions without text.
     """
 
     truncated: int
     dropped: int
     merged: int
+    empty: int = 0
 
 
 def require_text(rows: Sequence[dict[str, Any]], fields: Sequence[str], file_field: str) -> None:
     """Refuses rows without their fields.
 
     Raises:
-        PreflightError: A field is missing or not a string, or a completion is empty; names the row and the field.
+        PreflightError: A field is missing, not a string, or no whole text; names the row and the field.
     """
     for number, row in enumerate(rows, 1):
         for name in fields:
@@ -67,6 +70,7 @@ def require_text(rows: Sequence[dict[str, Any]], fields: Sequence[str], file_fie
                 )
                 fix = f"Every row needs {', '.join(fields)}; check the template that wrote the file."
                 raise PreflightError("missingField", message, fix)
+            refuse_lone_surrogate(row[name], f"{file_field}: row {number}, field {name!r}")
 
 
 def weights_of(rows: Sequence[dict[str, Any]], file_field: str) -> list[float]:
@@ -118,13 +122,21 @@ def truncate(row: TokenRow, max_length: int) -> TokenRow:
     return TokenRow(row.ids[:max_length], min(row.prompt_length, max_length), row.weight)
 
 
+CheckIds = Callable[[Iterable[tuple[str, Sequence[int]]]], None]
+"""Refuses tokens that the base does not have, given where each row stands; see `vocabulary.check_ids`."""
+
+
 def encode_prompt_completion(
-    tokenizer: Any, rows: Sequence[dict[str, Any]], max_length: int, file_field: str
+    tokenizer: Any,
+    rows: Sequence[dict[str, Any]],
+    max_length: int,
+    file_field: str,
+    check_ids: CheckIds = lambda _: None,
 ) -> tuple[list[TokenRow], Encoding]:
     """Encodes SFT rows; rows that keep no supervised token are left out.
 
     Raises:
-        PreflightError: Missing fields, bad weights.
+        PreflightError: Missing fields, bad weights, what `check_ids` refuses.
     """
     require_text(rows, ["prompt", "completion"], file_field)
     weights = weights_of(rows, file_field)
@@ -133,9 +145,11 @@ def encode_prompt_completion(
         truncate(TokenRow(row.ids, row.prompt_length, weight), max_length)
         for row, weight in zip(whole, weights, strict=True)
     ]
+    check_ids((f"{file_field}: row {number}", row.ids) for number, row in enumerate(cut, 1))
     truncated = sum(len(row.ids) > max_length for row in whole)
     kept = [row for row in cut if row.supervised > 0]
-    return kept, Encoding(truncated, len(cut) - len(kept), merged)
+    empty = sum(row["completion"] == "" for row in rows)
+    return kept, Encoding(truncated, len(cut) - len(kept), merged, empty)
 
 
 @dataclass(frozen=True)
@@ -152,12 +166,16 @@ class PairRow:
 
 
 def encode_pairs(
-    tokenizer: Any, rows: Sequence[dict[str, Any]], max_length: int, file_field: str
+    tokenizer: Any,
+    rows: Sequence[dict[str, Any]],
+    max_length: int,
+    file_field: str,
+    check_ids: CheckIds = lambda _: None,
 ) -> tuple[list[PairRow], Encoding]:
     """Encodes DPO rows; pairs in which a side keeps no supervised token are left out.
 
     Raises:
-        PreflightError: Missing fields.
+        PreflightError: Missing fields, what `check_ids` refuses.
     """
     require_text(rows, ["prompt", "chosen", "rejected"], file_field)
     prompts = [row["prompt"] for row in rows]
@@ -167,6 +185,8 @@ def encode_pairs(
         PairRow(truncate(good, max_length), truncate(bad, max_length))
         for good, bad in zip(chosen, rejected, strict=True)
     ]
+    for name, sides in (("chosen", [pair.chosen for pair in cut]), ("rejected", [pair.rejected for pair in cut])):
+        check_ids((f"{file_field}: row {number}, {name}", side.ids) for number, side in enumerate(sides, 1))
     truncated = sum(len(row.ids) > max_length for row in [*chosen, *rejected])
     kept = [pair for pair in cut if min(pair.chosen.supervised, pair.rejected.supervised) > 0]
     return kept, Encoding(truncated, len(cut) - len(kept), merged_chosen + merged_rejected)

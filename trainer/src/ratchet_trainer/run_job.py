@@ -6,6 +6,7 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
+from .cuda_required import require_cuda
 from .devices import processes_here, see_only
 from .errors import InvalidJobError, classify
 from .events import EventStream
@@ -39,6 +40,7 @@ def run_job(path: str, write: Write, on_loaded: Callable[[Job], None] | None = N
         _own_output_folder(job)
         if on_loaded:
             on_loaded(job)
+        require_cuda()
         processes = processes_here(job)
         if processes > 1:
 
@@ -75,7 +77,7 @@ def _run_rank(
 def _reported(events: EventStream, run: Callable[[], int]) -> int:
     try:
         return run()
-    except Exception as error:
+    except BaseException as error:  # a library may raise SystemExit, or the panic of its Rust part
         known = classify(error)
         if known.exit_code == EXIT_CODES["unexpected"]:
             _log.exception("job failed")
@@ -93,6 +95,22 @@ def _own_output_folder(job: Job) -> None:
             raise
         message = f"outputDir: {job.output_dir}: {error.strerror}"
         raise InvalidJobError("unwritableFolder", message, "Choose a folder that this user may create.") from error
+
+
+def log_to_output_folder(job: Job) -> None:
+    """Sends what libraries print to `trainer.log` of the job.
+
+    Raises:
+        InvalidJobError: The folder cannot be written to.
+    """
+    try:
+        log = os.open(Path(job.output_dir) / "trainer.log", os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o644)
+    except (PermissionError, IsADirectoryError) as error:
+        message = f"outputDir: {error.filename}: {error.strerror}"
+        raise InvalidJobError("unwritableFolder", message, "Choose a folder that this user may write.") from error
+    os.dup2(log, 1)
+    os.dup2(log, 2)
+    os.close(log)
 
 
 def _dispatch(job: Job, events: EventStream, interrupts: Interrupts, read_at: float) -> None:

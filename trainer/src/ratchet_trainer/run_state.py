@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, cast
 
-from .errors import InvalidJobError
+from .errors import InvalidJobError, naming
 from .files import sha256_of
 from .job import DpoJob, SftJob
 
@@ -74,11 +74,12 @@ def read_state(checkpoint: Path) -> RunState:
     Raises:
         InvalidJobError: Not a whole checkpoint of this trainer.
     """
-    try:
-        return RunState(**cast("dict[str, Any]", json.loads((checkpoint / STATE_FILE).read_text("utf-8"))))
-    except (OSError, ValueError, TypeError) as error:
-        message = f"checkpointing.resumeFrom: {checkpoint} is no whole checkpoint: {error}"
-        raise InvalidJobError("badCheckpoint", message, "Resume from the checkpoint before it.") from error
+    where = f"checkpointing.resumeFrom: {checkpoint} is no whole checkpoint"
+    with naming("badCheckpoint", where, "Resume from the checkpoint before it."):
+        state = RunState(**cast("dict[str, Any]", json.loads((checkpoint / STATE_FILE).read_text("utf-8"))))
+        int(state.arithmetic["threads"])
+        _ = json.loads((checkpoint / "trainer_state.json").read_text("utf-8"))["global_step"]
+        return state
 
 
 def job_fingerprint(job: SftJob | DpoJob, base_digest: str, adapter_digest: str | None) -> dict[str, Any]:

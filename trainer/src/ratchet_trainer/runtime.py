@@ -13,10 +13,32 @@ _ENVIRONMENT = {
 }
 
 
+HEAVY_MODULES = (
+    "torch",
+    "torch.utils.data",
+    "torch.distributed.fsdp",
+    "torch.optim.lr_scheduler",
+    "safetensors.torch",
+    "datasets",
+    "bitsandbytes",
+    "transformers",
+    "transformers.trainer",
+    "peft",
+    "trl",
+    "ratchet_trainer.sft",
+    "ratchet_trainer.dpo",
+    "ratchet_trainer.generate",
+    "ratchet_trainer.transformers_engine",
+)
+"""What takes seconds to import; the fork server has it ready."""
+
+
 def prepare_environment() -> None:
     """Sets what libraries read at import; call before the first import of torch."""
     for name, value in _ENVIRONMENT.items():
         os.environ.setdefault(name, value)
+    if os.environ.get("RATCHET_REQUIRE_CUDA") == "0":
+        os.environ["CUDA_VISIBLE_DEVICES"] = ""  # insists on the CPU
 
 
 SMALL_WORK = 1e9
@@ -34,7 +56,12 @@ def default_threads(parameters: int, tokens: float) -> int:
     asked = os.environ.get("RATCHET_TRAINER_THREADS")
     if asked:
         return int(asked)
-    return 1 if parameters * tokens < SMALL_WORK else len(os.sched_getaffinity(0))
+    return 1 if parameters * tokens < SMALL_WORK else _processors()
+
+
+def _processors() -> int:
+    """Those that this process may use, where the system tells."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
 def use_threads(count: int) -> None:
@@ -48,12 +75,17 @@ def use_threads(count: int) -> None:
     torch.set_num_threads(count)
 
 
+def numpy_seed(seed: int) -> int:
+    """The seed as NumPy takes it: below 2^32."""
+    return seed % 2**32
+
+
 def be_deterministic(seed: int) -> None:
     """Seeds every generator and asks for deterministic kernels (warns where CUDA has none)."""
     import torch
     from transformers import set_seed
 
-    set_seed(seed)
+    set_seed(numpy_seed(seed))
     torch.use_deterministic_algorithms(True, warn_only=True)
     torch.utils.deterministic.fill_uninitialized_memory = False  # pyright: ignore[reportAttributeAccessIssue]
     torch.backends.cudnn.benchmark = False

@@ -18,34 +18,19 @@ import sys
 import time
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, cast
+from typing import Any
 
+from .cuda_required import require_cuda
+from .errors import TrainerError
 from .exit_codes import EXIT_CODES
-from .job import Job
+from .parent_death import Lifeline
 from .rank_processes import begin_child
-from .run_job import run_job
-from .runtime import use_threads
+from .run_job import log_to_output_folder, run_job
+from .runtime import HEAVY_MODULES, use_threads
 
 _log = logging.getLogger(__name__)
 
 SOCKET_PATH_LIMIT = 100
-_HEAVY_MODULES = (
-    "torch",
-    "torch.utils.data",
-    "torch.distributed.fsdp",
-    "torch.optim.lr_scheduler",
-    "safetensors.torch",
-    "datasets",
-    "bitsandbytes",
-    "transformers",
-    "transformers.trainer",
-    "peft",
-    "trl",
-    "ratchet_trainer.sft",
-    "ratchet_trainer.dpo",
-    "ratchet_trainer.generate",
-    "ratchet_trainer.transformers_engine",
-)
 
 
 @dataclass
@@ -53,7 +38,6 @@ class _Connection:
     sock: socket.socket
     received: bytes = b""
     pid: int | None = None
-    pidfd: int | None = None
 
 
 @dataclass
@@ -61,7 +45,9 @@ class _Server:
     selector: selectors.BaseSelector
     listener: socket.socket
     bases: list[str]
+    lifeline: Lifeline
     connections: dict[int, _Connection] = field(default_factory=dict[int, _Connection])
+    told_to_end: bool = False
     ending: bool = False
 
 
@@ -83,6 +69,7 @@ def serve_forever(socket_path: str, preload: list[str]) -> int:
         return EXIT_CODES["invalidJob"]
     began = time.monotonic()
     _import_everything()
+    _try_cuda_once()
     bases = [base for base in preload if _warm(base)]
     gc.collect()
     gc.freeze()  # children neither scan nor copy what is here already
@@ -90,10 +77,10 @@ def serve_forever(socket_path: str, preload: list[str]) -> int:
     listener = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
     listener.bind(socket_path)
     listener.listen()
-    server = _Server(selectors.DefaultSelector(), listener, bases)
+    server = _Server(selectors.DefaultSelector(), listener, bases, Lifeline())
     server.selector.register(listener, selectors.EVENT_READ, "listener")
     _watch_stdin(server)
-    signals = _watch_sigterm(server)
+    signals = _watch_signals(server)
     _print(_ready(server) | {"startupSeconds": time.monotonic() - began})
     try:
         _loop(server)
@@ -107,8 +94,16 @@ def serve_forever(socket_path: str, preload: list[str]) -> int:
 
 def _import_everything() -> None:
     use_threads(1)
-    for name in _HEAVY_MODULES:
+    for name in HEAVY_MODULES:
         importlib.import_module(name)
+
+
+def _try_cuda_once() -> None:
+    """Jobs need not try again what works here; what does not is tried, and named, by each."""
+    try:
+        require_cuda()
+    except TrainerError as error:
+        _print({"event": "warning", "code": error.code, "message": error.message, "time": time.time()})
 
 
 def _warm(base: str) -> bool:
@@ -130,14 +125,22 @@ def _watch_stdin(server: _Server) -> None:
         server.selector.register(0, selectors.EVENT_READ, "stdin")
 
 
-def _watch_sigterm(server: _Server) -> socket.socket:
-    """Turns SIGTERM into something that the selector sees; returns the socket to close."""
+def _watch_signals(server: _Server) -> socket.socket:
+    """Turns SIGTERM and the end of a child into something that the selector sees; returns the socket to close.
+
+    The socket only wakes the loop: a child that has not given it up yet writes into it too.
+    """
+
+    def end(*_: object) -> None:
+        server.told_to_end = True
+
     reader, writer = socket.socketpair()
     reader.setblocking(False)
     writer.setblocking(False)
-    signal.set_wakeup_fd(writer.fileno())
-    signal.signal(signal.SIGTERM, lambda _number, _frame: None)
-    server.selector.register(reader, selectors.EVENT_READ, ("signal", reader))
+    signal.set_wakeup_fd(writer.fileno(), warn_on_full_buffer=False)
+    signal.signal(signal.SIGTERM, end)
+    signal.signal(signal.SIGCHLD, lambda _number, _frame: None)
+    server.selector.register(reader, selectors.EVENT_READ, reader)
     return writer
 
 
@@ -151,14 +154,22 @@ def _loop(server: _Server) -> None:
                 if not os.read(0, 4096):
                     return
             elif isinstance(what, _Connection):
-                _on_connection(server, what, key.fd)
+                _on_connection(server, what)
             else:
-                cast("socket.socket", what[1]).recv(4096)
-                server.ending = True
-                for connection in list(server.connections.values()):
-                    _signal(connection, signal.SIGTERM)
-                    if connection.pid is None:
-                        _forget(server, connection)
+                what.recv(4096)
+                _on_signal(server)
+
+
+def _on_signal(server: _Server) -> None:
+    for connection in list(server.connections.values()):
+        _reap(server, connection)
+    if not server.told_to_end or server.ending:
+        return
+    server.ending = True
+    for connection in list(server.connections.values()):
+        _signal(connection, signal.SIGTERM)
+        if connection.pid is None:
+            _forget(server, connection)
 
 
 def _accept(server: _Server) -> None:
@@ -168,10 +179,9 @@ def _accept(server: _Server) -> None:
     server.selector.register(sock, selectors.EVENT_READ, connection)
 
 
-def _on_connection(server: _Server, connection: _Connection, fd: int) -> None:
-    if fd == connection.pidfd:
-        _reap(server, connection)
-        return
+def _on_connection(server: _Server, connection: _Connection) -> None:
+    if connection.sock.fileno() < 0:
+        return  # forgotten in this very round
     try:
         data = connection.sock.recv(65536)
     except ConnectionError:
@@ -210,25 +220,23 @@ def _on_request(server: _Server, connection: _Connection, line: bytes) -> None:
 
 
 def _fork(server: _Server, connection: _Connection, path: str) -> None:
-    parent = os.getpid()
     sys.stdout.flush()
     sys.stderr.flush()
     pid = os.fork()
     if pid == 0:
         code = EXIT_CODES["unexpected"]
         try:
-            code = _child(server, connection, path, parent)
+            code = _child(server, connection, path)
         finally:
             os._exit(code)
     connection.pid = pid
-    connection.pidfd = os.pidfd_open(pid)
-    server.selector.register(connection.pidfd, selectors.EVENT_READ, connection)
 
 
-def _child(server: _Server, connection: _Connection, path: str, parent: int) -> int:
-    if not begin_child(parent):
-        return EXIT_CODES["interrupted"]
+def _child(server: _Server, connection: _Connection, path: str) -> int:
     signal.set_wakeup_fd(-1)
+    signal.signal(signal.SIGCHLD, signal.SIG_DFL)
+    if not begin_child(server.lifeline):
+        return EXIT_CODES["interrupted"]
     server.selector.close()
     server.listener.close()
     for other in server.connections.values():
@@ -237,26 +245,20 @@ def _child(server: _Server, connection: _Connection, path: str, parent: int) -> 
     null = os.open(os.devnull, os.O_RDWR)
     os.dup2(null, 0)
     connection.sock.setblocking(True)
-    return run_job(path, connection.sock.sendall, _log_to_output_folder)
-
-
-def _log_to_output_folder(job: Job) -> None:
-    """Sends what libraries print to `trainer.log` of the job."""
-    log = os.open(Path(job.output_dir) / "trainer.log", os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o644)
-    os.dup2(log, 1)
-    os.dup2(log, 2)
-    os.close(log)
+    return run_job(path, connection.sock.sendall, log_to_output_folder)
 
 
 def _reap(server: _Server, connection: _Connection) -> None:
-    pid = cast("int", connection.pid)
-    _, status = os.waitpid(pid, 0)
+    """Reports the end of a connection's job, where it has ended. Its number cannot mean another process before that."""
+    if connection.pid is None:
+        return
+    pid, status = os.waitpid(connection.pid, os.WNOHANG)
+    if pid == 0:
+        return
     event: dict[str, Any] = {"event": "exit", "code": os.waitstatus_to_exitcode(status), "time": time.time()}
     if os.WIFSIGNALED(status):
         event |= {"code": 128 + os.WTERMSIG(status), "signal": os.WTERMSIG(status)}
     _send(connection, event)
-    server.selector.unregister(cast("int", connection.pidfd))
-    os.close(cast("int", connection.pidfd))
     connection.pid = None
     _forget(server, connection)
 
@@ -270,8 +272,8 @@ def _forget(server: _Server, connection: _Connection) -> None:
 
 
 def _signal(connection: _Connection, number: signal.Signals) -> None:
-    if connection.pidfd is not None and connection.pid is not None:
-        signal.pidfd_send_signal(connection.pidfd, number)
+    if connection.pid is not None:
+        os.kill(connection.pid, number)
 
 
 def _send(connection: _Connection, body: dict[str, Any]) -> None:

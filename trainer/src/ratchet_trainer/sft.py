@@ -172,7 +172,7 @@ def adapter_digest_of(job: SftJob) -> str | None:
 def _encode(
     base: LoadedBase, raw: list[dict[str, Any]], job: SftJob, field: str, events: EventStream
 ) -> tuple[list[TokenRow], float]:
-    rows, encoding = encode_prompt_completion(base.tokenizer, raw, job.optimisation.max_length, field)
+    rows, encoding = encode_prompt_completion(base.tokenizer, raw, job.optimisation.max_length, field, base.check_ids)
     limit = job.preflight.max_truncated_share
     share = check_rows(rows, encoding, len(raw), base.tokenizer.eos_token_id, limit, field)
     warn_about(encoding, events, field)

@@ -18,7 +18,7 @@ from .events import EventStream
 from .job import DpoJob, SftJob
 from .ranks import own_rank, rank_count
 from .run_state import RunState, check_same_job, read_state
-from .runtime import arithmetic_fingerprint, be_deterministic, default_threads, use_threads
+from .runtime import arithmetic_fingerprint, be_deterministic, default_threads, numpy_seed, use_threads
 from .window_training import StepCallback, TrainingRun
 
 _SCHEDULERS = {"linear": "linear", "cosine": "cosine", "constant": "constant_with_warmup"}
@@ -38,7 +38,7 @@ def trainer_arguments(job: SftJob | DpoJob, base: LoadedBase, total_steps: int) 
     return {
         "output_dir": job.output_dir,
         "run_name": job.id,
-        "seed": job.seed,
+        "seed": numpy_seed(job.seed),
         "max_steps": total_steps,
         "per_device_train_batch_size": 1,  # one window
         "gradient_accumulation_steps": 1,
@@ -145,7 +145,7 @@ def train(trainer: Any, run: TrainingRun) -> None:
     trainer.run = run
     trainer.add_callback(StepCallback(trainer))
     if own_rank() > 0:
-        set_seed(run.job.seed + own_rank())  # dropout must not mask the same places in every rank's rows
+        set_seed(numpy_seed(run.job.seed + own_rank()))  # dropout must not mask the same places in every rank's rows
     try:
         trainer.train(resume_from_checkpoint=run.job.checkpointing.resume_from)
     finally:

@@ -13,9 +13,18 @@ from .job import GenerateJob
 from .runtime import be_deterministic, default_threads, use_threads
 
 
-def transformers_engine(job: GenerateJob) -> Engine:
-    """Loads base and adapter for `decode_batch`."""
+def transformers_engine(job: GenerateJob, prompts: Sequence[Prompt]) -> Engine:
+    """Loads base and adapter for `decode_batch`.
+
+    Args:
+        job: The job.
+        prompts: All that will be asked for.
+    Raises:
+        InvalidJobError, PreflightError: No such base or adapter, or a prompt with a token that the base does not have.
+    """
     base = load_base(job.base)
+    if len(base.tokenizer) > base.embeddings:
+        base.check_ids((f"promptsFile: id {one.id!r}", base.tokenizer(one.text)["input_ids"]) for one in prompts)
     use_threads(default_threads(base.model.num_parameters(), job.batch_size))
     be_deterministic(job.seed)
     model = inference_model(job, base)
@@ -25,7 +34,8 @@ def transformers_engine(job: GenerateJob) -> Engine:
 
     def generate(prompts: Sequence[Prompt]) -> list[Text]:
         ids = tokenizer([prompt.text for prompt in prompts])["input_ids"]
-        ids = [row or [tokenizer.bos_token_id or tokenizer.eos_token_id] for row in ids]
+        first = tokenizer.eos_token_id if tokenizer.bos_token_id is None else tokenizer.bos_token_id
+        ids = [row or [first] for row in ids]
         seeds = [prompt.seed for prompt in prompts]
         results = decode_batch(model, ids, seeds, job.sampling, tokenizer.pad_token_id, end_tokens, stops)
         texts = [tokenizer.decode(result.tokens, skip_special_tokens=True) for result in results]

@@ -10,6 +10,7 @@ from pathlib import Path
 from .adapters import check_adapter_base
 from .base_model import compute_dtype
 from .digests import base_digest, base_folder
+from .errors import naming
 from .generation import Engine, Prompt, Text, text_before_stop
 from .job import GenerateJob
 
@@ -33,8 +34,10 @@ def vllm_engine(job: GenerateJob) -> Engine:
     options: dict[str, object] = {}
     if job.adapter is not None:
         check_adapter_base(Path(job.adapter.path), base_digest(folder))
-        rank = json.loads((Path(job.adapter.path) / "adapter_config.json").read_text("utf-8"))["r"]
-        options = {"enable_lora": True, "max_lora_rank": next(size for size in _LORA_RANKS if size >= rank)}
+        fix = f"Its adapter_config.json must name a rank r of at most {_LORA_RANKS[-1]}."
+        with naming("unloadableAdapter", f"adapter.path: {job.adapter.path}", fix):
+            rank = json.loads((Path(job.adapter.path) / "adapter_config.json").read_text("utf-8"))["r"]
+            options = {"enable_lora": True, "max_lora_rank": next(size for size in _LORA_RANKS if size >= rank)}
         lora = LoRARequest("adapter", 1, job.adapter.path)
     if job.base.quantization == "nf4":
         options["quantization"] = "bitsandbytes"
