@@ -16,6 +16,7 @@ import { folderOf, payerOf } from '../scope.ts';
 import { sha256 } from '../store/files.ts';
 import { withShelves } from '../store/shelf.ts';
 import type { Store } from '../store/store.ts';
+import type { Answered } from '../teacher/answer.ts';
 import { askStage } from '../teacher/ask-stage.ts';
 import { lookBack } from '../teacher/books.ts';
 import type { TeacherDeps } from '../teacher/open-stage.ts';
@@ -70,15 +71,7 @@ export const createJudgePairs =
         progress.end();
       }
     });
-    const copies = trackCopies();
-    const judgements = new Map(
-      answered.map(({ response, completionId }) => {
-        const { requestDigest, reason } = response;
-        // Its answer to one question is no answer to another, nor is one order's to the other.
-        const isCopy = copies.isCopy({ completionId, requestDigest, text: `${String(response.said)} ${reason}` });
-        return [requestDigest, isCopy ? { ...response, said: null, problem: 'copied' as const } : response];
-      }),
-    );
+    const judgements = byRequest(answered);
     const pairs = plans.map((plan) => judgedPair(plan, judgements));
     const identity: JudgeIdentity = {
       name: namesOf(
@@ -98,6 +91,18 @@ export const createJudgePairs =
       reused: answered.filter(({ response }) => response.reused).length,
     };
   };
+
+/** Judgements by the digest of their request; a copy of another one is none: its answer was to another question or order. */
+function byRequest(answered: readonly Answered<Judgement>[]): Map<string, Judgement> {
+  const copies = trackCopies();
+  return new Map(
+    answered.map(({ response, completionId }) => {
+      const { requestDigest, said, reason } = response;
+      const isCopy = copies.isCopy({ completionId, requestDigest, text: `${String(said)} ${reason}` });
+      return [requestDigest, isCopy ? { ...response, said: null, problem: 'copied' } : response];
+    }),
+  );
+}
 
 type Plan = { pair: PairToJudge; exact: JudgedPair['verdict']; requests: JudgeRequest[] };
 
