@@ -25,6 +25,8 @@ export const failures = {
   WebhookUnavailable: 'retryable',
   TrainerFailed: 'retryable',
   TrainerStalled: 'retryable',
+  /** Any error that has no type of its own: a fault of ratchet or of its host (activities/unexpected.ts). */
+  Unexpected: 'retryable',
   GpuLost: 'preemption',
   LeaseLost: 'preemption',
 } as const;
@@ -40,3 +42,12 @@ export const permanentFailures = Object.entries(failures)
 export const infrastructureFailures = Object.entries(failures)
   .filter(([, kind]) => kind === 'retryable')
   .map(([type]) => type);
+
+/**
+ * What Temporal's SDK itself fails an activity with, before its code runs or after: one that the worker does not have, an
+ * input or a result that cannot be converted. They come back to the workflow too, which counts them like `Unexpected`.
+ */
+export const sdkFailures: readonly string[] = [
+  ...['Error', 'TypeError', 'RangeError', 'SyntaxError', 'ReferenceError', 'ValueError', 'IllegalStateError'],
+  ...['NotFoundError', 'PayloadConverterError', 'DataConverterError', 'UnsupportedJsonTypeError', 'CancelledFailure'],
+];

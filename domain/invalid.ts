@@ -1,8 +1,8 @@
 import type { FailureType } from './failures.ts';
 
 /**
- * An error whose `name` is a failure type: Temporal turns `name` into the `type` of the ApplicationFailure, so domain
- * code can refuse input without knowing Temporal.
+ * An error whose `name` is a failure type: the worker turns `name` into the `type` of the ApplicationFailure
+ * (activities/unexpected.ts), so domain code can refuse input without knowing Temporal.
  *
  * @param message says what is wrong, where, and what would be right
  */

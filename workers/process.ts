@@ -9,6 +9,7 @@ import type { Log } from '../activities/logging.ts';
 import { createS3Client } from '../activities/store/client.ts';
 import { createStore } from '../activities/store/store.ts';
 import type { Store } from '../activities/store/store.ts';
+import { unexpectedErrors } from '../activities/unexpected.ts';
 import { applyDotEnv } from '../config/dot-env.ts';
 import { readEnvironment } from '../config/environment.ts';
 import type { Surroundings } from '../config/environment.ts';
@@ -109,7 +110,7 @@ async function runToEnd(
   try {
     await storage.known;
     const parts = await assemble({ surroundings, log, store, notice, giveNotice: end.giveNotice });
-    const worker = await Worker.create({ connection, namespace, ...optionsOf(parts) });
+    const worker = await Worker.create({ connection, namespace, ...workerOptions(parts) });
     await poll(worker, parts.taskQueue, surroundings, log, AbortSignal.any([notice, storage.unfit]));
     await parts.close?.();
     storage.unfit.throwIfAborted();
@@ -124,13 +125,15 @@ async function runToEnd(
   }
 }
 
-function optionsOf(parts: WorkerParts): Omit<WorkerOptions, 'connection' | 'namespace'> {
+/** How Temporal's worker is set up, the same for all of ratchet's workers. */
+export function workerOptions(parts: WorkerParts): Omit<WorkerOptions, 'connection' | 'namespace'> {
   const { taskQueue, activities, workflowsPath, workflowBundle, maxConcurrentActivities, graceMs } = parts;
   return {
     taskQueue,
     ...(activities && { activities }),
     ...(workflowBundle ? { workflowBundle } : workflowsPath !== undefined && { workflowsPath }),
     ...(maxConcurrentActivities !== undefined && { maxConcurrentActivityTaskExecutions: maxConcurrentActivities }),
+    interceptors: { activity: [unexpectedErrors] },
     // By default activities would be cancelled the moment that shutdown begins.
     shutdownGraceTime: graceMs,
     shutdownForceTime: graceMs + 5_000,

@@ -1,8 +1,15 @@
-import { TemporalFailure } from '@temporalio/common';
+import { ApplicationFailure, TemporalFailure } from '@temporalio/common';
+import { failures } from '../domain/failures.ts';
 
-/** The innermost message of a chain of Temporal failures: what a person can act on. */
+/**
+ * What a person can act on in a chain of Temporal failures: the message of the first one of a listed type, which names
+ * the fix, else the innermost.
+ */
 export function rootMessage(error: unknown): string {
-  let innermost = error;
-  while (innermost instanceof TemporalFailure && innermost.cause !== undefined) innermost = innermost.cause;
-  return innermost instanceof Error ? innermost.message : String(innermost);
+  let at = error;
+  while (at instanceof TemporalFailure && at.cause !== undefined && !isListed(at)) at = at.cause;
+  return at instanceof Error ? at.message : String(at);
 }
+
+const isListed = (error: TemporalFailure): boolean =>
+  error instanceof ApplicationFailure && error.type != null && Object.hasOwn(failures, error.type);

@@ -7,7 +7,7 @@ import {
 } from '@temporalio/workflow';
 import type { ApiActivities, Asked, GpuActivities, OrchestratorActivities } from '../activities/contract.ts';
 import type { Recipe } from '../config/recipe.ts';
-import { failures, infrastructureFailures, permanentFailures } from '../domain/failures.ts';
+import { failures, infrastructureFailures, permanentFailures, sdkFailures } from '../domain/failures.ts';
 import type { FailureType } from '../domain/failures.ts';
 import type { BudgetRoom, Cost } from '../domain/budget.ts';
 import type { Purse } from './purse.ts';
@@ -23,22 +23,37 @@ type Activity<I, O> = (input: I) => Promise<O>;
 const retry = {
   initialInterval: '200 milliseconds',
   backoffCoefficient: 1,
-  nonRetryableErrorTypes: [...permanentFailures, ...infrastructureFailures],
+  nonRetryableErrorTypes: [...permanentFailures, ...infrastructureFailures, ...sdkFailures],
 };
+
+/** The listed type of an activity's failure; a type that is not listed counts as `Unexpected`. */
+export function typeOf(error: unknown): FailureType | null {
+  if (!(error instanceof ActivityFailure && error.cause instanceof ApplicationFailure)) return null;
+  const { type } = error.cause;
+  return type != null && Object.hasOwn(failures, type) ? (type as FailureType) : 'Unexpected';
+}
 
 /** Whether a failure may pass by itself. */
 export function isInfrastructure(error: unknown): boolean {
-  const type = error instanceof ActivityFailure && error.cause instanceof ApplicationFailure ? error.cause.type : null;
-  return type !== null && type !== undefined && failures[type as FailureType] === 'retryable';
+  const type = typeOf(error);
+  return type !== null && failures[type] === 'retryable';
 }
 
-function bounded<I, O>(activity: Activity<I, O>, reliability: Reliability): Activity<I, O> {
+/** Whether it is a fault of ratchet or of its host, and not of a server that is away. */
+export const isUnexpected = (error: unknown): boolean => typeOf(error) === 'Unexpected';
+
+/** @param counts which failures are tried again, as often as the recipe says; the rest is for the caller */
+function bounded<I, O>(
+  activity: Activity<I, O>,
+  reliability: Reliability,
+  counts: (error: unknown) => boolean = isInfrastructure,
+): Activity<I, O> {
   return async (input) => {
     for (let attempt = 0; ; attempt += 1) {
       try {
         return await activity(input);
       } catch (error) {
-        if (!isInfrastructure(error) || attempt >= reliability.maxInfrastructureRetries) throw error;
+        if (!counts(error) || attempt >= reliability.maxInfrastructureRetries) throw error;
         await sleep(Math.min(1000 * 2 ** attempt, 300_000));
       }
     }
@@ -115,8 +130,8 @@ const api = (reliability: Reliability): ApiActivities => {
     askTeacher: bounded(activities.askTeacher, reliability),
     planBatches: bounded(activities.planBatches, reliability),
     submitBatch: bounded(activities.submitBatch, reliability),
-    // Who looks looks again anyway.
-    lookAtBatches: activities.lookAtBatches,
+    // Who looks looks again anyway where the provider is away.
+    lookAtBatches: bounded(activities.lookAtBatches, reliability, isUnexpected),
     collectBatch: bounded(activities.collectBatch, reliability),
     cancelBatches: bounded(activities.cancelBatches, reliability),
     judgePairs: bounded(activities.judgePairs, reliability),

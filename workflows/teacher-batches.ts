@@ -6,7 +6,7 @@ import type { BatchRefusal, BatchWait } from '../domain/teacher-batches.ts';
 import { rootMessage } from './failure.ts';
 import { batchesQuery } from './messages.ts';
 import type { Purse } from './purse.ts';
-import { apiTasks, batchTasks, costOfAsking, isInfrastructure } from './tasks.ts';
+import { apiTasks, batchTasks, costOfAsking, isInfrastructure, isUnexpected } from './tasks.ts';
 
 /** Asks the teacher as `teacher.mode` says. The result does not tell how it was asked, but for its price. */
 export const askTeacher = (input: AskInput, purse: Purse): Promise<Asked> =>
@@ -153,7 +153,7 @@ async function look({ recipe }: AskInput, open: readonly OpenBatch[]): Promise<B
   try {
     return await batchTasks(recipe.reliability).lookAtBatches({ recipe, ids: open.map(({ id }) => id) });
   } catch (error) {
-    if (isInfrastructure(error)) return [];
+    if (isInfrastructure(error) && !isUnexpected(error)) return [];
     throw error;
   }
 }
