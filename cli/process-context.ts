@@ -10,7 +10,6 @@ import {
 } from '../infra/embedded/index.ts';
 import type { Environment } from '../infra/embedded/index.ts';
 import type { Store } from '../activities/store/store.ts';
-import type { ProgrammeState } from '../domain/programme.ts';
 import { runNameProblem } from '../domain/run-name.ts';
 import type { Context, StackControl } from './context.ts';
 import { exitCodes } from './exit-codes.ts';
@@ -40,7 +39,10 @@ export function processContext(env: Environment): Context {
     storedState: (run) =>
       withStore(env, async (store) => {
         if (runNameProblem(run) !== null) return null;
-        return ((await store.getJson(`runs/${run}/state.json`))?.value as ProgrammeState | undefined) ?? null;
+        const { readState } = await import('../activities/recipes/state-shape.ts');
+        const key = `runs/${run}/state.json`;
+        const found = await store.getJson(key);
+        return found && readState(found.value, store.uriOf(key));
       }),
     sweep: (options) =>
       withStore(env, async (store) => (await import('../activities/checkpoints/sweep.ts')).sweep(store, options)),

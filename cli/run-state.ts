@@ -1,3 +1,4 @@
+import { failureType } from '../activities/failure.ts';
 import type { ProgrammeState } from '../domain/programme.ts';
 import { withProgrammes } from './commands/command.ts';
 import type { Context } from './context.ts';
@@ -8,7 +9,10 @@ export async function stateOf(context: Context, run: string): Promise<ProgrammeS
   try {
     return await withProgrammes(context, (programmes) => programmes.status(run));
   } catch (error) {
-    const stored = await context.storedState(run).catch(() => null);
+    const stored = await context.storedState(run).catch((unread: unknown) => {
+      if (failureType(unread) === 'ArtefactDamaged') throw asProblem(unread);
+      return null;
+    });
     if (stored !== null) return stored;
     throw asProblem(error);
   }

@@ -1,5 +1,5 @@
 import { readFile } from 'node:fs/promises';
-import { html } from './html.ts';
+import { html, styleSheet } from './html.ts';
 import type { Html } from './html.ts';
 
 /**
@@ -14,7 +14,7 @@ export async function reportDocument(
   sections: Html[],
   contents: [id: string, title: string][],
 ): Promise<string> {
-  const style: Html = { markup: await readFile(new URL('report.css', import.meta.url), 'utf8') };
+  const style = styleSheet(await readFile(new URL('report.css', import.meta.url), 'utf8'));
   const present = contents.filter(([id]) => sections.some(({ markup }) => markup.startsWith(`<section id="${id}"`)));
   return html`<!doctype html>
     <html lang="en">

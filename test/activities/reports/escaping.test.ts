@@ -1,5 +1,7 @@
 import { describe, expect, it } from 'vitest';
 import { escapeHtml, html, svgMarkup } from '../../../activities/reports/html.ts';
+import { readState } from '../../../activities/recipes/state-shape.ts';
+import { decisionWords } from '../../../cli/watch/state-words.ts';
 import type { AttributedItem } from '../../../domain/records.ts';
 import { referenceRun } from './reference-run.ts';
 import { render } from './rendered.ts';
@@ -49,6 +51,98 @@ it('what models, teachers and people wrote cannot become markup', async () => {
   expect(body).toMatch(/class="token \w+[^"]*" style="--weight: \d\.\d\d">&lt;\/pre&gt;&lt;script&gt;/u);
   expect(body).not.toMatch(/<script|<img|\u0000|\u001b|\u202e/u);
   expect((body.match(/<pre[ >]/gu) ?? []).length).toBe((body.match(/<\/pre>/gu) ?? []).length);
+});
+
+/** Every place of a state that holds a text, as a function that puts something else there and returns what was there. */
+function places(value: unknown, path: string[] = []): { path: string; put: (other: unknown) => unknown }[] {
+  if (typeof value !== 'object' || value === null) return [];
+  return Object.entries(value).flatMap(([name, inner]) =>
+    typeof inner === 'string'
+      ? [
+          {
+            path: [...path, name].join('.'),
+            put: (other: unknown) => {
+              const before: unknown = inner;
+              (value as Record<string, unknown>)[name] = other;
+              return before;
+            },
+          },
+        ]
+      : places(inner, [...path, name]),
+  );
+}
+const hostile = '<script>alert(1)</script><meta http-equiv=refresh>';
+const likeMarkup = (): Record<string, unknown> => ({
+  'an object with markup': { markup: hostile },
+  'a list of such': [{ markup: hostile }],
+  'one of another prototype': Object.assign(Object.create(html`<b></b>`) as object, { text: hostile }),
+  'one that looks private': { '#text': hostile, markup: hostile, text: hostile },
+});
+
+it.each(Object.keys(likeMarkup()))(
+  'no field of a state takes %s for markup: it is refused, or escaped',
+  async (kind) => {
+    const odd = likeMarkup()[kind];
+    const run = referenceRun();
+    run.state = structuredClone(run.state);
+    // One of each kind of place: the second attempt has the fields of the first.
+    const kinds = Map.groupBy(places(run.state), ({ path }) => path.replaceAll(/[.]\d+[.]/gu, '.*.'));
+    expect(kinds.size).toBeGreaterThan(80);
+    const passed = [...kinds.values()].filter(([place]) => {
+      const before = place?.put(odd);
+      try {
+        readState(run.state, 's3://b/state.json');
+        return true;
+      } catch (error) {
+        expect(error).toMatchObject({ type: 'ArtefactDamaged' });
+        return false;
+      } finally {
+        place?.put(before);
+      }
+    });
+    // The recipe has a schema of its own.
+    const paths = passed.map(([place]) => place?.path);
+    expect(paths.filter((path) => path?.startsWith('recipe.') !== true)).toEqual([]);
+    for (const [place] of passed) place?.put(odd);
+    expect((await render(run)).page).not.toMatch(/<script|<meta http-equiv=refresh/u);
+  },
+);
+
+it('a state that ratchet has written is read as it is', () => {
+  const { state } = referenceRun();
+  const stored: unknown = JSON.parse(JSON.stringify(state));
+  expect(readState(stored, 's3://b/state.json')).toBe(stored);
+});
+
+it.each([null, 7, 'text', [], {}, { run: 'r' }, { phases: {} }])('%j is no state', (value) => {
+  expect(() => readState(value, 's3://b/state.json')).toThrow(/s3:\/\/b\/state.json is not the state of a run: /u);
+});
+
+it('markup that reached a state some other way is shown, not obeyed', async () => {
+  const run = referenceRun();
+  const { state } = run;
+  for (const decision of state.decisions)
+    Object.assign(decision, { note: { markup: hostile }, by: [{ markup: hostile }] });
+  Object.assign(state, { conclusion: { markup: hostile }, recipeName: [{ markup: hostile }] });
+  state.unreadable = [{ at: 'now', text: { markup: hostile } as never, refusal: [{ markup: hostile }] as never }];
+  const { page } = await render(run);
+  expect(page).not.toMatch(/<script|<meta http-equiv=refresh/u);
+  expect(page).toContain('&lt;script&gt;');
+});
+
+it('words of odd decisions are made, whatever they hold', () => {
+  const odd = {
+    gate: 'A',
+    choice: 'approve',
+    at: 'now',
+    attempt: 1,
+    accepted: false,
+    override: false,
+    source: 'signal',
+  };
+  for (const refusal of [[{ markup: hostile }], 7, null, {}]) {
+    expect(decisionWords({ ...odd, refusal, by: refusal, note: refusal } as never)).toContain('refused');
+  }
 });
 
 describe('escaping', () => {
