@@ -1,5 +1,7 @@
 import type { Choice, DecisionInput, GateName, Remedies } from './gate-types.ts';
 import { nearestName } from './nearest.ts';
+import { flag, isObject, number, positiveInteger, shown, text } from './plain-json.ts';
+import type { Check } from './plain-json.ts';
 import { templateProblems } from './templates.ts';
 
 /**
@@ -13,15 +15,6 @@ export const choices: readonly Choice[] = [
   ...(['raise', 'stop'] as const),
 ];
 
-type Fields = Record<string, unknown>;
-/** A sentence about what is wrong, or null. */
-type Check = (value: unknown, name: string) => string | null;
-
-const shown = (value: unknown): string => (value === undefined ? 'missing' : JSON.stringify(value).slice(0, 60));
-
-const isObject = (value: unknown): value is Fields =>
-  typeof value === 'object' && value !== null && !Array.isArray(value);
-
 const hint = (name: string, candidates: readonly string[]): string => {
   const close = nearestName(name, candidates);
   return close === null ? '' : `; did you mean ${close}?`;
@@ -33,21 +26,6 @@ const oneOf =
     typeof value === 'string' && candidates.includes(value)
       ? null
       : `${name} must be one of ${candidates.join(', ')}, is ${shown(value)}${typeof value === 'string' ? hint(value, candidates) : ''}`;
-
-const text =
-  (most: number): Check =>
-  (value, name) =>
-    typeof value === 'string' && value.trim() !== '' && value.length <= most
-      ? null
-      : `${name} must be a text of 1 to ${most} characters, is ${shown(value)}`;
-
-const number =
-  (what: string, holds: (value: number) => boolean): Check =>
-  (value, name) =>
-    typeof value === 'number' && holds(value) ? null : `${name} must be ${what}, is ${shown(value)}`;
-
-const flag: Check = (value, name) =>
-  typeof value === 'boolean' ? null : `${name} must be true or false, is ${shown(value)}`;
 
 /** An object of exactly these optional or `required` fields. */
 const object =
@@ -75,9 +53,6 @@ const template =
     const problem = text(20_000)(value, name) ?? templateProblems(kind, String(value))[0] ?? null;
     return problem === null || problem.startsWith(name) ? problem : `${name} ${problem}`;
   };
-
-const positiveInteger = (most: number): Check =>
-  number(`a whole number from 1 to ${most}`, (value) => Number.isInteger(value) && value >= 1 && value <= most);
 
 const remediesCheck = object({
   balance: oneOf(['none', 'upsample', 'weighted-loss']),

@@ -43,7 +43,7 @@ const namesDigest = (named: string, digest: string): boolean =>
 
 /** What differs between two pieces of evidence, in words: `adapter`, `evaluation B1/direct`. */
 export function evidenceDifferences(named: EvidenceParts, open: EvidenceParts): string[] {
-  const fields = (['adapter', 'prompts', 'criteria', 'recipe', 'attributions'] as const).filter(
+  const fields = (['adapter', 'prompts', 'criteria', 'recipe', 'attributions', 'failedExperiments'] as const).filter(
     (part) => named[part] !== open[part],
   );
   const evaluations = [...new Set([...Object.keys(named.evaluations), ...Object.keys(open.evaluations)])].filter(

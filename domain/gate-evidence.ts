@@ -8,6 +8,7 @@ import type {
   CriterionVerdict,
   EvidenceParts,
   Extension,
+  FailedExperiment,
   GateCriterion,
   GateEvidence,
   RoundName,
@@ -49,6 +50,8 @@ export type GateInput = {
   /** Shown beside those with a role, for example the shuffled-draft evaluation. */
   others?: readonly EvaluationSummary[];
   questionQuality?: QuestionQuality | undefined;
+  /** Experiments that were asked for and failed for good. */
+  failedExperiments?: readonly FailedExperiment[] | undefined;
   dataReport: DataReport;
   trainedTemplateDigest: string;
   adapterSha256: string;
@@ -94,6 +97,7 @@ const evidenceParts = (input: GateInput, evaluations: readonly EvaluationSummary
       canonicalJson([input.attributions.before, input.attributions.after].map(({ summary }) => summary.rows.sha256)),
     ),
   }),
+  ...(input.failedExperiments?.length && { failedExperiments: sha256(canonicalJson(input.failedExperiments)) }),
 });
 
 function qualityPart({ gate, attempt, questionQuality }: GateInput, sha256: Sha256): [string, string][] {
@@ -115,28 +119,35 @@ function extensionOf(criteria: readonly CriterionVerdict[], left: number): Exten
   return { items: Math.min(left, most), left, settles: most <= left && extensible.length === open.length };
 }
 
-/**
- * Everything a person sees before deciding: verdicts, diagnosis, options, recommendation, digest.
- *
- * @throws InvalidData when evaluations are not of the same items
- */
-export function gateEvidence(input: GateInput, sha256: Sha256): GateEvidence {
-  const { candidate, phaseA, phaseB, phaseC, noDraft, shuffledDraft, reasoning, direct, control } = input.evaluations;
-  const withRole = Object.values(input.evaluations).filter((evaluated) => evaluated !== undefined);
-  withRole.forEach(checkCounts);
-  const summaries = [...withRole.map(({ summary }) => summary), ...(input.others ?? [])];
-  const evaluations = [...new Map(summaries.map((summary) => [summary.name, summary])).values()];
-  const roles = {
+/** Items by role, as criteria and experiments are held against them. */
+function rolesOf({ evaluations, questionQuality }: GateInput) {
+  const { candidate, phaseA, phaseB, phaseC, noDraft, shuffledDraft } = evaluations;
+  return {
     candidate: candidate.items,
     phaseA: phaseA?.items,
     phaseB: phaseB?.items,
     phaseC: phaseC?.items,
     noDraft: noDraft?.items,
     shuffledDraft: shuffledDraft?.items,
-    questionQuality: input.questionQuality?.compared,
+    questionQuality: questionQuality?.compared,
   };
+}
+
+/**
+ * Everything a person sees before deciding: verdicts, diagnosis, options, recommendation, digest.
+ *
+ * @throws InvalidData when evaluations are not of the same items
+ */
+export function gateEvidence(input: GateInput, sha256: Sha256): GateEvidence {
+  const { candidate, reasoning, direct, control } = input.evaluations;
+  const withRole = Object.values(input.evaluations).filter((evaluated) => evaluated !== undefined);
+  withRole.forEach(checkCounts);
+  const summaries = [...withRole.map(({ summary }) => summary), ...(input.others ?? [])];
+  const evaluations = [...new Map(summaries.map((summary) => [summary.name, summary])).values()];
+  const roles = rolesOf(input);
   const attribution = sharesOf(input.attributions);
-  const criteria = judgeCriteria(input.criteria, { ...roles, attribution }, input.looks);
+  const failed = input.failedExperiments;
+  const criteria = judgeCriteria(input.criteria, { ...roles, attribution, failed }, input.looks);
   const experiments = input.gate === 'C' ? judgeExperiments(roles, input.attributions, input.looks) : [];
   const verdict = overallVerdict(criteria);
   const extension = verdict === 'inconclusive' ? extensionOf(criteria, input.questionsLeft ?? 0) : undefined;
@@ -153,8 +164,7 @@ export function gateEvidence(input: GateInput, sha256: Sha256): GateEvidence {
     phaseB: input.phaseB,
   });
   const parts = evidenceParts(input, evaluations, sha256);
-  const isLater = input.round !== undefined;
-  const offered = isLater ? laterRoundOptions : gateOptions[input.gate];
+  const offered = input.round ? laterRoundOptions : gateOptions[input.gate];
   return {
     gate: input.gate,
     attempt: input.attempt,
@@ -163,6 +173,7 @@ export function gateEvidence(input: GateInput, sha256: Sha256): GateEvidence {
     criteria,
     diagnosis,
     ...(experiments.length > 0 && { experiments }),
+    ...(failed?.length && { failedExperiments: [...failed] }),
     evaluations,
     ...(input.questionQuality && { questionQuality: input.questionQuality }),
     options: [...optionsOf(offered, input.fixesLeft), ...(extension ? (['extend'] as const) : [])],
@@ -173,7 +184,7 @@ export function gateEvidence(input: GateInput, sha256: Sha256): GateEvidence {
       criteria,
       diagnosis,
       extension,
-      isLaterRound: isLater,
+      isLaterRound: input.round !== undefined,
       fixesLeft: input.fixesLeft,
     }),
     digest: sha256(canonicalJson(parts)),

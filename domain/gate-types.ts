@@ -101,6 +101,8 @@ export type EvidenceParts = {
   evaluations: Record<string, string>;
   /** Attributions that the experiments of Gate C rest on; absent where none were made. */
   attributions?: string;
+  /** Experiments that failed, and why; absent where none did. */
+  failedExperiments?: string;
 };
 
 /**
@@ -127,6 +129,9 @@ export type Experiment = {
   text: string;
 };
 
+/** An experiment that came to nothing: `type` as in domain/failures.ts, `message` with what to do about it. */
+export type FailedExperiment = { name: 'attribution' | 'question-quality'; type: string; message: string };
+
 /** A later round of Phase C, 2 and up, and which attempt at it. */
 export type RoundName = { number: number; try: number };
 
@@ -141,6 +146,8 @@ export type GateEvidence = {
   diagnosis: Finding[];
   /** Gate C's validation experiments; absent elsewhere, and in evidence of older runs. */
   experiments?: Experiment[];
+  /** Experiments that could not be made; criteria that need one are inconclusive. */
+  failedExperiments?: FailedExperiment[];
   /** What a judge found, where one was asked; one of the experiments. */
   questionQuality?: QuestionQuality;
   evaluations: EvaluationSummary[];

@@ -1,5 +1,6 @@
 import { figure, percent, percentRange, points, pointsRange, pointsThreshold, share, threshold } from './figures.ts';
-import type { CriterionVerdict, GateCriterion, GateMetric, Verdict } from './gate-types.ts';
+import { failureWords } from './failed-experiment.ts';
+import type { CriterionVerdict, FailedExperiment, GateCriterion, GateMetric, Verdict } from './gate-types.ts';
 import { invalid } from './invalid.ts';
 import { winRate } from './judging.ts';
 import type { PairCounts } from './judging.ts';
@@ -31,6 +32,8 @@ export type GateItems = {
   attribution?: readonly { id: string; share: number }[] | undefined;
   /** Verdicts on the clarifying questions of the candidate's adapter. */
   questionQuality?: PairCounts | undefined;
+  /** Experiments that failed: their criteria are not measured. */
+  failed?: readonly FailedExperiment[] | undefined;
 };
 
 /** Whether a metric is a difference, in points, and not a share. */
@@ -241,6 +244,8 @@ function baseOf(criterion: GateCriterion, items: GateItems): Side | string {
 }
 
 function judgeCriterion(criterion: GateCriterion, items: GateItems, looks: number): CriterionVerdict {
+  const failed = items.failed?.find(({ name }) => name === criterion.metric);
+  if (failed) return unmeasured(criterion, failureWords(failed));
   if (criterion.metric === 'question-quality') return judgeQuality(criterion, items.questionQuality);
   const n = items.candidate.length;
   if (n === 0) throw invalid('InvalidData', 'the candidate evaluation has no items');

@@ -1,6 +1,7 @@
 import type { AblationState } from './ablation.ts';
 import type { BudgetState, Spent } from './budget.ts';
-import type { Decision, GateEvidence, GateName, Remedies, RoundName } from './gate-types.ts';
+import type { Decision, FailedExperiment, GateEvidence, GateName, Remedies, RoundName } from './gate-types.ts';
+import type { Unreadable } from './decision-log.ts';
 import type { CostEstimate } from './estimate.ts';
 import type { QuestionQuality } from './question-quality.ts';
 import type {
@@ -51,6 +52,8 @@ export type Experiments = {
   /** The same answers attributed under the adapter that DPO began with and under the one it made. */
   attribution?: { before: AttributionSummary; after: AttributionSummary };
   questionQuality?: QuestionQuality;
+  /** What was asked for and failed for good. */
+  failed?: FailedExperiment[];
 };
 
 /** One attempt at a phase, with everything it left. */
@@ -107,9 +110,10 @@ export type ProgrammeState = {
   phases: PhaseAttempt[];
   /** The model as it stands: the adapter of the last promoted phase, null = the bare base. */
   promoted: { phase: PhaseName; attempt: number; adapter: ArtefactRef; override: boolean } | null;
+  /** The accepted ones all and whole; of the refused ones the newest (domain/decision-log.ts). */
   decisions: Decision[];
-  /** Signals named `decide` that could not be read as a decision; the newest 100, cut. */
-  unreadable: { at: string; text: string; refusal: string }[];
+  /** Messages that could not be read as a decision; the newest, cut. */
+  unreadable: Unreadable[];
   spent: Spent;
   /** Not in runs of older versions. */
   budget?: BudgetState & {

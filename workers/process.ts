@@ -14,6 +14,7 @@ import { applyDotEnv } from '../config/dot-env.ts';
 import { readEnvironment } from '../config/environment.ts';
 import type { Surroundings } from '../config/environment.ts';
 import { useProxies } from '../config/proxy.ts';
+import { ensureSearchAttributes, StackProblem } from '../infra/embedded/index.ts';
 import { checkStorage } from './check-storage.ts';
 
 /** What a worker's parts are made from. */
@@ -110,6 +111,7 @@ async function runToEnd(
   try {
     await storage.known;
     const parts = await assemble({ surroundings, log, store, notice, giveNotice: end.giveNotice });
+    await checkNamespace(parts, connection, namespace, log);
     const worker = await Worker.create({ connection, namespace, ...workerOptions(parts) });
     await poll(worker, parts.taskQueue, surroundings, log, AbortSignal.any([notice, storage.unfit]));
     await parts.close?.();
@@ -125,6 +127,22 @@ async function runToEnd(
   }
 }
 
+/** @throws where workflows would be stuck for ever, with the fix; a supervisor tries again */
+async function checkNamespace(
+  { workflowsPath, workflowBundle }: WorkerParts,
+  { operatorService }: NativeConnection,
+  namespace: string,
+  log: Log,
+): Promise<void> {
+  if (workflowsPath === undefined && workflowBundle === undefined) return;
+  await ensureSearchAttributes(operatorService, namespace, (text) => log.warn(text)).catch((error: unknown) => {
+    throw error instanceof StackProblem ? new Error(`${error.message}; fix: ${error.fix}`, { cause: error }) : error;
+  });
+}
+
+/** For workers, and for whoever bundles or replays the workflows. */
+export const dataConverter = { payloadConverterPath: join(import.meta.dirname, '../workflows/payloads.ts') };
+
 /** How Temporal's worker is set up, the same for all of ratchet's workers. */
 export function workerOptions(parts: WorkerParts): Omit<WorkerOptions, 'connection' | 'namespace'> {
   const { taskQueue, activities, workflowsPath, workflowBundle, maxConcurrentActivities, graceMs } = parts;
@@ -134,6 +152,7 @@ export function workerOptions(parts: WorkerParts): Omit<WorkerOptions, 'connecti
     ...(workflowBundle ? { workflowBundle } : workflowsPath !== undefined && { workflowsPath }),
     ...(maxConcurrentActivities !== undefined && { maxConcurrentActivityTaskExecutions: maxConcurrentActivities }),
     interceptors: { activity: [unexpectedErrors] },
+    dataConverter,
     // By default activities would be cancelled the moment that shutdown begins.
     shutdownGraceTime: graceMs,
     shutdownForceTime: graceMs + 5_000,

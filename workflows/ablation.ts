@@ -1,14 +1,16 @@
-import { CancellationScope } from '@temporalio/workflow';
+import { ApplicationFailure } from '@temporalio/common';
 import type { Recipe } from '../config/recipe.ts';
 import type { AblationStart, AblationState, PlannedArm, TrainedArm } from '../domain/ablation.ts';
 import type { AblationTable } from '../domain/ablation-table.ts';
 import type { ProgrammeState } from '../domain/programme.ts';
 import type { ArtefactRef, EvaluationSummary, TrainingRecord } from '../domain/records.ts';
+import { readStart } from '../domain/start-input.ts';
 import { climb } from './climb.ts';
 import { createGatekeeper } from './gatekeeper.ts';
 import { adoptOlderRun, adoptRecipe, createProgramme, enter } from './programme.ts';
-import { collect, finish, keep } from './self-improvement.ts';
-import type { Outcome } from './self-improvement.ts';
+import { finish, keep } from './ending.ts';
+import type { Outcome } from './ending.ts';
+import { collect } from './self-improvement.ts';
 import { isBudgetStop, runPurse } from './purse.ts';
 import type { Purse } from './purse.ts';
 import { gpuTasks, orchestrator } from './tasks.ts';
@@ -22,15 +24,17 @@ export type AblationOutcome = Outcome & { table: AblationTable | null };
  * arm is promoted.
  */
 export async function ablation(start: AblationStart): Promise<AblationOutcome> {
-  const from = start.from && { run: start.from.run, at: 'phaseC' as const };
-  const state = createProgramme({ recipe: start.recipe, ...(from && { from }) });
+  const { start: read, refusal } = readStart<AblationStart>(start);
+  const from = 'from' in read && { run: read.from.run, at: 'phaseC' as const };
+  const state = createProgramme({ recipe: read.recipe, ...(from && { from }) });
   try {
-    return await trainAndCompare(state, start).catch(async (error: unknown) => {
+    if (refusal !== null) throw ApplicationFailure.nonRetryable(refusal, 'InvalidRecipe');
+    return await trainAndCompare(state, read).catch(async (error: unknown) => {
       if (isBudgetStop(error)) return { ...(await finish(state, 'stopped')), table: null };
       throw error;
     });
   } catch (error) {
-    await CancellationScope.nonCancellable(() => keep(state, error));
+    await keep(state, error);
     throw error;
   }
 }

@@ -11,17 +11,20 @@ type Gates = Pick<Recipe['gates'], 'timing' | 'webhook'>;
 /**
  * Returns when `decided` holds or the deadline has passed; without a deadline it waits for ever. Waiting costs one timer.
  * Reminders go to the log and to the recipe's webhook, at intervals that double.
+ *
+ * @param opened `again` where people were told of the gate before
  */
 export async function waitWithReminders(
   decided: () => boolean,
   evidence: GateEvidence,
   waitingSince: string,
   { timing, webhook }: Gates,
+  opened: 'now' | 'again' = 'now',
 ): Promise<void> {
   const tell = (kind: GateNotice['kind'], reminder: number): void => {
     if (webhook) post(webhook, noticeOf(evidence, waitingSince, kind, reminder));
   };
-  tell('opened', 0);
+  if (opened === 'now') tell('opened', 0);
   let leftMs = (timing.deadlineMinutes ?? Infinity) * 60_000;
   let remindMs = timing.remindAfterMinutes * 60_000;
   for (let reminder = 1; leftMs > 0; reminder += 1) {

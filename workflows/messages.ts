@@ -21,7 +21,7 @@ export const decideUpdate = defineUpdate<Decision, [DecisionInput]>('decide');
  * A refused Update leaves no trace in a workflow's history, so the client that was refused sends what it had asked and
  * the refusal, to be kept beside the decisions. It can decide nothing.
  */
-export const refusalSignal = defineSignal<[unknown, string]>('recordRefusal');
+export const refusalSignal = defineSignal<[unknown, unknown]>('recordRefusal');
 /** Whole state of the run; small plain JSON. */
 export const statusQuery = defineQuery<ProgrammeState>('status');
 /** Of a phase: what losses cost its training, once that has ended. */

@@ -1,36 +1,36 @@
 import { attemptsAsked } from '../domain/teacher-wordings.ts';
-import { CancellationScope, isCancellation, upsertSearchAttributes } from '@temporalio/workflow';
+import { ApplicationFailure } from '@temporalio/common';
 import type { Recipe } from '../config/recipe.ts';
 import type { ProgrammeState, RunStart } from '../domain/programme.ts';
 import type { ArtefactRef } from '../domain/records.ts';
+import { readStart } from '../domain/start-input.ts';
 import { climb, climbRounds } from './climb.ts';
 import type { Gatekeeper } from './gatekeeper.ts';
 import { createGatekeeper } from './gatekeeper.ts';
-import { rootMessage } from './failure.ts';
-import { searchAttributes } from './messages.ts';
+import { finish, keep } from './ending.ts';
+import type { Outcome } from './ending.ts';
 import { adoptOlderRun, adoptRecipe, createProgramme, enter } from './programme.ts';
 import { isBudgetStop, runPurse } from './purse.ts';
 import type { Purse } from './purse.ts';
 import { askTeacher } from './teacher-batches.ts';
 import { gpuTasks, orchestrator } from './tasks.ts';
 
-/** What a finished run answers; the whole state is in `state.json` and in the `status` query. */
-export type Outcome = Pick<ProgrammeState, 'run' | 'stage' | 'promoted' | 'conclusion' | 'report' | 'spent'>;
-
 /**
  * Self-improvement on yes/no questions: drafts → teacher → Phase A → gate → Phase B → gate → Phase C → gate → report.
  * Completes as `done` or `stopped` (a gate's `abort`, the budget gate's `stop`); cancelled and failed runs keep their state and report too.
  */
 export async function selfImprovement(start: RunStart): Promise<Outcome> {
-  const state = createProgramme(start);
+  const { start: read, refusal } = readStart<RunStart>(start);
+  const state = createProgramme(read);
   const gatekeeper = createGatekeeper(state);
   try {
-    return await climbAll(state, gatekeeper, start).catch((error: unknown) => {
+    if (refusal !== null) throw ApplicationFailure.nonRetryable(refusal, 'InvalidRecipe');
+    return await climbAll(state, gatekeeper, read).catch((error: unknown) => {
       if (isBudgetStop(error)) return finish(state, 'stopped');
       throw error;
     });
   } catch (error) {
-    await CancellationScope.nonCancellable(() => keep(state, error));
+    await keep(state, error);
     throw error;
   }
 }
@@ -99,43 +99,4 @@ export async function collect(state: ProgrammeState, purse: Purse, recipe: Recip
   const { responses, report, server } = asked;
   state.teacher = { responses, attempts, name: asked.teacher, ...(server !== undefined && { server }), report };
   await orchestrator.saveState({ state });
-}
-
-/** ` (round 2)` where a later round of Phase C was promoted. */
-function roundWords({ phases, promoted }: ProgrammeState): string {
-  const round = phases.find(({ phase, attempt }) => phase === promoted?.phase && attempt === promoted.attempt)?.round;
-  return round === undefined ? '' : ` (round ${round.number})`;
-}
-
-export async function finish(state: ProgrammeState, stage: 'done' | 'stopped'): Promise<Outcome> {
-  enter(state, 'report');
-  state.finishedAt = new Date().toISOString();
-  state.conclusion ??= state.promoted
-    ? `The adapter of Phase ${state.promoted.phase}, attempt ${state.promoted.attempt}${roundWords(state)}, is the new model.`
-    : 'No phase was promoted: the base stays the model.';
-  // The report shows how the run ended, so the final stage is set before it is written.
-  state.stage = stage;
-  state.report = await orchestrator.writeReport({ state });
-  await orchestrator.saveState({ state });
-  enter(state, stage);
-  const { run, promoted, conclusion, report, spent } = state;
-  return { run, stage, promoted, conclusion, report, spent };
-}
-
-/** After a cancellation or a failure: says what is kept and where, and leaves state and report as far as there is one. */
-export async function keep(state: ProgrammeState, error: unknown): Promise<void> {
-  const cancelled = isCancellation(error);
-  const where = `runs/${state.run}/`;
-  const during = state.stage;
-  state.stage = cancelled ? 'cancelled' : 'failed';
-  state.waiting = null;
-  state.finishedAt = new Date().toISOString();
-  state.conclusion = `${cancelled ? 'Cancelled' : `Failed (${rootMessage(error)})`} during ${during}. Everything checkpointed is kept under ${where} in the bucket.`;
-  try {
-    state.report = state.recipe === null ? null : await orchestrator.writeReport({ state });
-    await orchestrator.saveState({ state });
-  } finally {
-    upsertSearchAttributes([{ key: searchAttributes.gate, value: null }]);
-    enter(state, state.stage);
-  }
 }

@@ -63,6 +63,7 @@ export const createJudgeGate =
         losses: metrics && (await lossesOf(store, metrics)),
         others: evaluations,
         questionQuality: experiments?.questionQuality && (await recounted(store, experiments.questionQuality)),
+        failedExperiments: experiments?.failed,
         dataReport: input.dataReport,
         trainedTemplateDigest: input.trainedTemplateDigest,
         adapterSha256: input.adapter.sha256,

@@ -6,6 +6,7 @@ import { attemptName } from '../../domain/attempt-name.ts';
 import { outcomeOf, reasonOf } from '../../domain/diagnosis-words.ts';
 import type { GateEvidence, Verdict } from '../../domain/gate-types.ts';
 import { qualityLines } from '../../domain/question-quality.ts';
+import { failedText } from '../../domain/failed-experiment.ts';
 import type { GatesView } from '../../workflows/messages.ts';
 import type { Paint } from '../terminal.ts';
 import { decisionWords } from '../watch/state-words.ts';
@@ -25,11 +26,16 @@ export function evidenceText(evidence: GateEvidence, paint: Paint): string[] {
       toned(evidence.verdict, paint),
     ...(evidence.budget === undefined ? [] : budgetLines(evidence.budget).map((line) => `  ${line}`)),
     ...evidence.criteria.map(({ verdict, text }) => `  ${toned(verdict, paint)}  ${oneLine(text, 400)}`),
-    ...(evidence.experiments === undefined ? [] : ['Experiments, which promote nothing by themselves']),
+    ...((evidence.experiments ?? evidence.failedExperiments) === undefined
+      ? []
+      : ['Experiments, which promote nothing by themselves']),
     ...(evidence.experiments ?? []).map(({ name, verdict, text }) => {
       const line = `${name}: ${oneLine(text, 400)}`;
       return verdict === null ? paint.soft(`  ${line}`) : `  ${toned(verdict, paint)}  ${line}`;
     }),
+    ...(evidence.failedExperiments ?? []).map(
+      (failed) => `  ${paint.bad('! failed')}  ${oneLine(failedText(failed), 700)}`,
+    ),
     ...(evidence.diagnosis.length === 0 ? [] : ['Diagnosis']),
     ...evidence.diagnosis.map((finding) => {
       const line = `${finding.cause}: ${oneLine(reasonOf(finding), 400)}`;

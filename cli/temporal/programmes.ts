@@ -9,6 +9,7 @@ import type { Client, WorkflowHandle } from '@temporalio/client';
 import type { AblationStart } from '../../domain/ablation.ts';
 import type { Decision, DecisionInput } from '../../domain/gate-types.ts';
 import type { ProgrammeState, RunStart } from '../../domain/programme.ts';
+import { ensureSearchAttributes } from '../../infra/embedded/index.ts';
 import { searchAttributes } from '../../workflows/messages.ts';
 import type { GatesView } from '../../workflows/messages.ts';
 import { exitCodes } from '../exit-codes.ts';
@@ -99,6 +100,11 @@ async function startWorkflow(
   run: string,
   input: RunStart | AblationStart,
 ): Promise<void> {
+  await client.withDeadline(Date.now() + answerMs, () =>
+    ensureSearchAttributes(client.connection.operatorService, client.options.namespace, (text) => {
+      process.stderr.write(`Note: ${text}\n`);
+    }),
+  );
   const options = { workflowId: run, taskQueue, args: [input], workflowIdReusePolicy: 'REJECT_DUPLICATE' } as const;
   await client.workflow.start(type, options).catch((error: unknown) => {
     throw error instanceof WorkflowExecutionAlreadyStartedError

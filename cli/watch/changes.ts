@@ -7,6 +7,7 @@ import type { ActivityNow, Snapshot } from '../temporal/snapshot.ts';
 import { activityName, progressWords, retryWords } from './activity-words.ts';
 import { batchList, batchProgress, batchWords } from './batch-words.ts';
 import { accuracyWords, attemptName, decisionWords } from './state-words.ts';
+import { failedText } from '../../domain/failed-experiment.ts';
 
 /** One thing that changed between two looks; `kind` is for `--json`, `text` for people. */
 export type Change = {
@@ -50,6 +51,8 @@ export function changesBetween(before: Snapshot | null, now: Snapshot): Change[]
     for (const { verdict, name, text } of evidence.experiments ?? [])
       if (verdict !== null)
         changes.push({ kind: 'gate', text: `  experiment ${name}, ${verdict}: ${oneLine(text, 300)}` });
+    for (const failed of evidence.failedExperiments ?? [])
+      changes.push({ kind: 'gate', text: `  experiment ${oneLine(failedText(failed), 700)}` });
     for (const { found, text } of evidence.diagnosis)
       if (found) changes.push({ kind: 'gate', text: `  found: ${oneLine(text, 300)}` });
   }

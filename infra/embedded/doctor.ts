@@ -4,9 +4,10 @@ import { run } from './look.ts';
 import type { Look } from './look.ts';
 import { tryToListen } from './ports.ts';
 import { StackProblem } from './problem.ts';
-import { connectTemporal, searchAttributes } from './probes.ts';
+import { connectTemporal } from './probes.ts';
 import type { WholeEnvironment } from './probes.ts';
 import { liveRecord } from './records.ts';
+import { checkSearchAttributes } from './search-attributes.ts';
 import { makeHome } from './secret.ts';
 import { projectNode, toolPath } from './services.ts';
 import { stackEnvironment, stackSettings } from './settings.ts';
@@ -107,13 +108,7 @@ function temporalLook({ embedded }: StackSettings, env: WholeEnvironment): Look 
   const look = async () => {
     const { connection, namespace } = await connectTemporal(env);
     try {
-      const list = await connection.operatorService.listSearchAttributes({ namespace });
-      const missing = searchAttributes.filter((name) => !(name in list.customAttributes));
-      if (missing.length > 0) {
-        const names = missing.map((name) => `--name ${name}`).join(' ');
-        const command = `temporal operator search-attribute create --namespace ${namespace} --type Keyword ${names}`;
-        throw new StackProblem(`search attributes missing in namespace ${namespace}: ${missing.join(', ')}`, command);
-      }
+      await checkSearchAttributes(connection.operatorService, namespace);
       return `${connection.options.address}, namespace ${namespace}, search attributes registered`;
     } finally {
       await connection.close();

@@ -2,6 +2,7 @@
 import type { doctor as examine } from './doctor.ts';
 
 export { StackProblem } from './problem.ts';
+export { ensureSearchAttributes } from './search-attributes.ts';
 export { startStack, stackStatus, stopStack, untilToldToEnd } from './stack.ts';
 export type { Stack, StackOptions } from './stack.ts';
 export { serviceNames, stackEnvironment, stackSettings } from './settings.ts';

@@ -12,9 +12,6 @@ const loadS3 = () => import('@aws-sdk/client-s3');
 /** A whole environment, as `stackEnvironment` makes it. */
 export type WholeEnvironment = Readonly<Record<string, string>>;
 
-/** Search attributes that workflows set; a real cluster must have them too. */
-export const searchAttributes = ['RatchetPhase', 'RatchetGate', 'RatchetRecipe'] as const;
-
 /** Connection by the same settings that workers use (`TEMPORAL_*`, profile files). The caller closes it. */
 export async function connectTemporal(env: WholeEnvironment): Promise<{ connection: Connection; namespace: string }> {
   const { Connection } = await loadTemporal();

@@ -60,6 +60,15 @@ describe('asking at a gate', () => {
     );
   });
 
+  it('shows an experiment that failed by name', () => {
+    const failedExperiments = [
+      { name: 'question-quality', type: 'TeacherRejected', message: 'correct\n the key' } as const,
+    ];
+    expect(evidenceText({ ...openGate(), failedExperiments }, plain).join('\n')).toMatch(
+      /Experiments, which promote nothing by themselves\n {2}! failed {2}question-quality not measured: the experiment failed \(TeacherRejected: correct the key\)\nDiagnosis/u,
+    );
+  });
+
   it('takes beginnings of words, and asks again after a wrong one', async () => {
     expect((await asked(['x', 'sk', ''])).decision).toMatchObject({ choice: 'skip' });
     expect((await asked(['x', 'sk', ''])).told).toMatch(/offers approve, fix, skip, redesign, abort/);

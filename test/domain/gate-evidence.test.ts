@@ -115,6 +115,7 @@ describe('digest', () => {
     ['criteria', { criteria: [{ metric: 'gain', over: 'phaseA', atLeast: 0.05, confidence: 0.95 }] }],
     ['recipe', { recipeDigest: sha256('another') }],
     ['attempt', { attempt: 2 }],
+    ['failed experiments', { failedExperiments: [{ name: 'attribution', type: 'InvalidJob', message: 'no' }] }],
   ])('changes with the %s', (_, changes) => {
     expect(digest(changes)).not.toBe(digest());
   });
@@ -197,4 +198,28 @@ it('refuses a summary that is not that of its items', () => {
   expect(() =>
     gateEvidence({ ...failedB, evaluations: { ...failedB.evaluations, candidate: broken } }, sha256),
   ).toThrow('says 500/687, its items 354/687');
+});
+
+describe('an experiment that failed', () => {
+  const metrics = ['attribution', 'question-quality'] as const;
+  const failedExperiments = metrics.map((name) => ({ name, type: 'TeacherRejected', message: 'correct the key' }));
+  const criterion = (metric: (typeof metrics)[number]) => ({ metric, atLeast: 0.2, confidence: 0.95 });
+
+  it.each(metrics)('is named where the criterion %s needs it, which is inconclusive then', (metric) => {
+    const passes = { metric: 'accuracy', atLeast: 0.1, confidence: 0.95 } as const;
+    const input = { ...failedB, gate: 'C', criteria: [passes, criterion(metric)] } as const;
+    const evidence = gateEvidence({ ...input, failedExperiments }, sha256);
+    expect(evidence).toMatchObject({ verdict: 'inconclusive', failedExperiments });
+    expect(evidence.criteria[1]).toMatchObject({
+      ...{ verdict: 'inconclusive', n: 0, p: null },
+      text: `${metric} not measured: the experiment failed (TeacherRejected: correct the key): inconclusive`,
+    });
+    expect(JSON.parse(JSON.stringify(evidence))).toEqual(evidence);
+  });
+
+  it('changes nothing where no criterion needs it, but is shown', () => {
+    const evidence = gateEvidence({ ...failedB, failedExperiments }, sha256);
+    const { verdict, criteria } = gateEvidence(failedB, sha256);
+    expect(evidence).toMatchObject({ verdict, criteria, failedExperiments });
+  });
 });

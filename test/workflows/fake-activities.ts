@@ -36,6 +36,10 @@ export type Script = {
   checked?: Cost;
   /** Runs when a gate's notice is posted; may throw. */
   onNotice?: () => Promise<void> | void;
+  /** Runs before a report is written or a state is saved; may throw. */
+  onWrite?: (what: 'report' | 'state', state: ProgrammeState) => void;
+  /** Runs before answers are attributed, before drafts of an experiment are made, before a judge is asked; may throw. */
+  onExperiment?: (activity: 'attribute' | 'generateDrafts' | 'judgePairs') => void;
 };
 
 type Call = { activity: string; input: Record<string, unknown> };
@@ -202,25 +206,32 @@ export function fakeActivities(script: Script = {}) {
       log('notifyGate', input);
       await script.onNotice?.();
     },
-    saveState: async ({ state }) => (saved.set(state.run, state), ref('state')),
+    saveState: async ({ state }) => {
+      script.onWrite?.('state', state);
+      saved.set(state.run, state);
+      return ref('state');
+    },
     loadState: async ({ run }) => {
       const state = saved.get(run);
       if (!state) throw new Error(`no state of ${run}`);
       return state;
     },
-    writeReport: async ({ state }) => (
-      log('writeReport', { stage: state.stage }),
-      { html: ref('report.html'), json: ref('report.json'), path: '/report.html' }
-    ),
+    writeReport: async ({ state }) => {
+      log('writeReport', { stage: state.stage });
+      script.onWrite?.('report', state);
+      return { html: ref('report.html'), json: ref('report.json'), path: '/report.html' };
+    },
   };
   const gpu: GpuActivities = {
-    generateDrafts: async (input) => (
-      log('generateDrafts', input),
-      { drafts: ref(`drafts-${input.name}`), report: drafted, gpuSeconds: 1 }
-    ),
+    generateDrafts: async (input) => {
+      log('generateDrafts', input);
+      if (input.name === 'question-quality') script.onExperiment?.('generateDrafts');
+      return { drafts: ref(`drafts-${input.name}`), report: drafted, gpuSeconds: 1 };
+    },
     evaluate: async (input) => (log('evaluate', input), { summary: summary(input.name), gpuSeconds: 1 }),
     attribute: async (input) => {
       log('attribute', input);
+      script.onExperiment?.('attribute');
       const rows = ref(`attribution-${input.name}`);
       const leftOut = { noAnswer: 0, noDraft: 0 };
       return { summary: { rows, n: 1, leftOut, steps: 50, adapterSha256: input.adapter.sha256 }, gpuSeconds: 1 };
@@ -247,10 +258,11 @@ export function fakeActivities(script: Script = {}) {
         teacher: 'simulated-fake',
       }
     ),
-    judgePairs: async (input) => (
-      log('judgePairs', input),
-      { verdicts: ref(`verdicts-${input.name}`), summary: judged, costUsd: 0.5, calls: 4, reused: 0 }
-    ),
+    judgePairs: async (input) => {
+      log('judgePairs', input);
+      script.onExperiment?.('judgePairs');
+      return { verdicts: ref(`verdicts-${input.name}`), summary: judged, costUsd: 0.5, calls: 4, reused: 0 };
+    },
   };
   return { orchestrator, gpu, api, calls, saved };
 }

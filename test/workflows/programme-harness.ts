@@ -7,6 +7,7 @@ import type { ProgrammeState, RunStart } from '../../domain/programme.ts';
 import { decideUpdate, gatesQuery, statusQuery } from '../../workflows/messages.ts';
 import type { GatesView } from '../../workflows/messages.ts';
 import type { selfImprovement } from '../../workflows/self-improvement.ts';
+import { dataConverter, workerOptions } from '../../workers/process.ts';
 import { startTestStack } from '../setup/stack.ts';
 import { fakeActivities } from './fake-activities.ts';
 import type { Script } from './fake-activities.ts';
@@ -18,11 +19,14 @@ export async function startHarness() {
   Runtime.install({ logger: new DefaultLogger('ERROR') });
   const stack = await startTestStack(['temporal']);
   const address = stack.env['TEMPORAL_ADDRESS'] ?? '';
-  const connection = await Connection.connect({ address });
+  // A history may hold messages of a megabyte each.
+  const channelArgs = { 'grpc.max_receive_message_length': 256e6 };
+  const connection = await Connection.connect({ address, channelArgs });
   const native = await NativeConnection.connect({ address });
   const client = new Client({ connection });
   const workflowBundle = await bundleWorkflowCode({
     workflowsPath: new URL('../../workflows/index.ts', import.meta.url).pathname,
+    payloadConverterPath: dataConverter.payloadConverterPath,
     logger: new DefaultLogger('ERROR'),
   });
   let runs = 0;
@@ -38,10 +42,8 @@ export async function startHarness() {
     const worker = (taskQueue: string, activities: object, bundle = false) =>
       Worker.create({
         connection: native,
-        taskQueue,
-        activities,
+        ...workerOptions({ taskQueue, activities, graceMs: 0, ...(bundle && { workflowBundle }) }),
         maxHeartbeatThrottleInterval: 100,
-        ...(bundle ? { workflowBundle } : {}),
       });
     const workers = await Promise.all([
       worker('ratchet', fakes.orchestrator, true),

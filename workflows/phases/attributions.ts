@@ -1,12 +1,19 @@
 import type { Recipe } from '../../config/recipe.ts';
+import type { FailedExperiment } from '../../domain/gate-types.ts';
 import type { Experiments } from '../../domain/programme.ts';
 import type { ArtefactRef } from '../../domain/records.ts';
 import type { Purse } from '../purse.ts';
 import { gpuTasks } from '../tasks.ts';
+import { orFailed } from './experiment.ts';
 import { attemptRecipe } from './phase.ts';
 import type { PhaseInput } from './phase.ts';
 
-type Attributions = { found: NonNullable<Experiments['attribution']>; gpuSeconds: number };
+type Attributions = {
+  /** Null where it failed, as `failed` says. */
+  found: NonNullable<Experiments['attribution']> | null;
+  failed: FailedExperiment | null;
+  gpuSeconds: number;
+};
 
 /** Not in recipes of runs that an older version began, whose histories go on as they were. */
 const asksFor = ({ phaseC }: { phaseC: Partial<Recipe['phaseC']> }): boolean =>
@@ -32,10 +39,13 @@ export async function attributions(
     ...{ scope: { run, phase, attempt }, recipe },
     ...{ questions: data.evaluation, drafts: drafts.evaluation, evaluation },
   };
-  const before = await gpu.attribute({ ...asked, name: 'before', adapter: adapters.before });
-  const after = await gpu.attribute({ ...asked, name: 'after', adapter: adapters.after });
-  return {
-    found: { before: before.summary, after: after.summary },
-    gpuSeconds: before.gpuSeconds + after.gpuSeconds,
-  };
+  const made: Attributions = { found: null, failed: null, gpuSeconds: 0 };
+  made.failed = await orFailed('attribution', async () => {
+    const before = await gpu.attribute({ ...asked, name: 'before', adapter: adapters.before });
+    made.gpuSeconds += before.gpuSeconds;
+    const after = await gpu.attribute({ ...asked, name: 'after', adapter: adapters.after });
+    made.gpuSeconds += after.gpuSeconds;
+    made.found = { before: before.summary, after: after.summary };
+  });
+  return made;
 }

@@ -1,10 +1,11 @@
 import { gpuTasks, orchestrator } from '../tasks.ts';
 import { phasePurse } from '../purse.ts';
-import { attemptRecipe, attemptRecord, tellLedger } from './phase.ts';
+import { attemptRecipe, attemptRecord, ofAProgramme, tellLedger } from './phase.ts';
 import type { PhaseInput, PhaseResult } from './phase.ts';
 
 /** Phase A, baseline SFT: `question → yes/no`, then the held-out questions, answered directly. */
 export async function phaseA(input: PhaseInput): Promise<PhaseResult> {
+  ofAProgramme();
   const scope = { run: input.run, phase: 'A', attempt: input.attempt } as const;
   const recipe = attemptRecipe(input);
   const purse = phasePurse(recipe, input.budget);

@@ -3,7 +3,7 @@ import { gpuTasks, orchestrator } from '../tasks.ts';
 import { phasePurse } from '../purse.ts';
 import type { Purse } from '../purse.ts';
 import { askTeacher } from '../teacher-batches.ts';
-import { attemptRecipe, attemptRecord, tellLedger } from './phase.ts';
+import { attemptRecipe, attemptRecord, ofAProgramme, tellLedger } from './phase.ts';
 import type { PhaseInput, PhaseResult } from './phase.ts';
 
 /**
@@ -11,6 +11,7 @@ import type { PhaseInput, PhaseResult } from './phase.ts';
  * reasoning and without, so that the gate can tell whether the reasoning is what helps.
  */
 export async function phaseB(input: PhaseInput): Promise<PhaseResult> {
+  ofAProgramme();
   const { run, data, drafts } = input;
   const scope = { run, phase: 'B', attempt: input.attempt } as const;
   const recipe = attemptRecipe(input);

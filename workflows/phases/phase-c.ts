@@ -1,7 +1,7 @@
 import type { EvaluationMode } from '../../domain/records.ts';
 import { gpuTasks, orchestrator } from '../tasks.ts';
 import { phasePurse } from '../purse.ts';
-import { attemptRecipe, attemptRecord, tellLedger } from './phase.ts';
+import { attemptRecipe, attemptRecord, ofAProgramme, tellLedger } from './phase.ts';
 import type { PhaseInput, PhaseResult } from './phase.ts';
 import { attributions } from './attributions.ts';
 import { questionQuality } from './question-quality.ts';
@@ -12,6 +12,7 @@ import { pairSources } from './round.ts';
  * is shown: the same questions with their drafts, without, and with somebody else's; the answers attributed to the prompt.
  */
 export async function phaseC(input: PhaseInput): Promise<PhaseResult> {
+  ofAProgramme();
   const { run, data, drafts, teacher, adapter } = input;
   const scope = { run, phase: 'C', attempt: input.attempt } as const;
   const recipe = attemptRecipe(input);
@@ -45,9 +46,11 @@ export async function phaseC(input: PhaseInput): Promise<PhaseResult> {
   });
 
   const attempt = attemptRecord(input, pairs, training, [reasoning, noDraft, shuffledDraft, direct]);
+  const failed = [quality?.failed, attribution?.failed].filter((each) => each != null);
   const experiments = {
-    ...(quality && { questionQuality: quality.found }),
-    ...(attribution && { attribution: attribution.found }),
+    ...(quality?.found && { questionQuality: quality.found }),
+    ...(attribution?.found && { attribution: attribution.found }),
+    ...(failed.length > 0 && { failed }),
   };
   attempt.gpuSeconds += gpuSeconds + (quality?.gpuSeconds ?? 0) + (attribution?.gpuSeconds ?? 0);
   return {

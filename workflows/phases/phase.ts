@@ -1,4 +1,5 @@
-import { setHandler } from '@temporalio/workflow';
+import { ApplicationFailure } from '@temporalio/common';
+import { setHandler, workflowInfo } from '@temporalio/workflow';
 import type { Corpus, TrainingResult } from '../../activities/contract.ts';
 import type { Recipe } from '../../config/recipe.ts';
 import type { BudgetRoom } from '../../domain/budget.ts';
@@ -36,6 +37,14 @@ export type PhaseResult = {
   judgeUsd?: number;
   judgeCalls?: number;
 };
+
+/** Refuses a phase that somebody starts by hand: its input is what a programme has made, and nothing else is read here. */
+export function ofAProgramme(): void {
+  const { parent, workflowType } = workflowInfo();
+  if (parent !== undefined) return;
+  const message = `${workflowType} is a part of a programme and is not started by itself; start selfImprovement or ablation`;
+  throw ApplicationFailure.nonRetryable(message, 'InvalidRecipe');
+}
 
 /** A fresh seed per attempt, so that `retry` is not the same run again; the first attempt uses the recipe's own. */
 export function attemptRecipe(input: PhaseInput): Recipe {

@@ -1,5 +1,6 @@
 import { attemptLabel } from '../charts/accuracy-chart.ts';
 import { html } from '../html.ts';
+import { failedText } from '../../../domain/failed-experiment.ts';
 import type { Html } from '../html.ts';
 import { budgetLines } from '../budget-words.ts';
 import { instant, shortDigest, usd } from '../quantities.ts';
@@ -71,11 +72,17 @@ function gateCard({ evidence, earlier, decisions, outcome }: GateReport): Html {
     }
     ${criteriaList(evidence, earlier)}
     ${
-      evidence.experiments === undefined
+      (evidence.experiments ?? evidence.failedExperiments) === undefined
         ? null
         : html`<h4>Experiments</h4>
             <ul class="criteria">
-              ${evidence.experiments.map(experiment)}
+              ${(evidence.experiments ?? []).map(experiment)}
+              ${(evidence.failedExperiments ?? []).map(
+                (failed) =>
+                  html`<li class="failed-experiment">
+                    ${verdictBadge('inconclusive')} <span>${failedText(failed)}</span>
+                  </li>`,
+              )}
             </ul>`
     }
     ${

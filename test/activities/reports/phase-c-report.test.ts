@@ -4,6 +4,7 @@ import { liveView } from '../../../cli/watch/live-view.ts';
 import { paintFor } from '../../../cli/terminal.ts';
 import { lineageOf } from '../../../domain/lineage.ts';
 import type { PhaseAttempt } from '../../../domain/programme.ts';
+import { judgeCriteria } from '../../../domain/gate-verdict.ts';
 import { halfAblation, wholeAblation } from './reference-ablation.ts';
 import { referenceRun } from './reference-run.ts';
 import { now, render } from './rendered.ts';
@@ -82,5 +83,24 @@ it(
     expect(text).toMatch(
       /Phase C2 \(round 2\) of .*\n.*\n {2}drafts {5}200 rows, dddddddddddd {2}s3:\/\/b\/runs\/r\/C-2\/drafts\.jsonl/,
     );
+  },
+);
+
+it(
+  'an experiment that failed is shown by name, with the criterion that it leaves open',
+  { timeout: 30_000 },
+  async () => {
+    const run = referenceRun();
+    run.state = structuredClone(run.state);
+    const failed = { name: 'attribution', type: 'TrainerFailed', message: 'mend <b>it</b>' } as const;
+    const evidence = run.state.phases.at(-1)?.evidence;
+    const criterion = { metric: 'attribution', atLeast: 0.2, confidence: 0.95 } as const;
+    evidence?.criteria.push(...judgeCriteria([criterion], { candidate: [], failed: [failed] }));
+    Object.assign(evidence ?? {}, { failedExperiments: [failed] });
+    const { page, words } = await render(run);
+    const told = 'attribution not measured: the experiment failed (TrainerFailed: mend &lt;b&gt;it&lt;/b&gt;)';
+    expect(page.split(told).length).toBeGreaterThan(2);
+    expect(words).toContain(told);
+    expect(page).not.toMatch(/undefined|NaN|<b>it/u);
   },
 );
