@@ -24,6 +24,8 @@ export function stepText(step: DataStep): string {
   return `${step.name}: ${change}${removed.length === 0 ? '' : `; removed ${removed.join(', ')}`}`;
 }
 
+const repairedText = (repaired = 0): string => (repaired === 0 ? '' : `, half characters replaced in ${repaired}`);
+
 const kindsText = (problems: ResponseReport['problems'] = {}): string => {
   const kinds = Object.entries(problems).map(([kind, count]) => `${count} ${kind}`);
   return kinds.length === 0 ? '' : `; problems: ${kinds.join(', ')}`;
@@ -46,7 +48,7 @@ export const responseLines = (responses: ResponseReport): string[] => {
   const classes = Object.entries(responses.byClass).filter(([name, count]) => count > 0 || name === 'unparsable');
   const parts = classes.map(([name, count]) => `${name} ${share(count, responses.n)}`);
   return [
-    `teacher responses: ${responses.n}, ${parts.join(', ')}, not in the asked form ${share(responses.lenient, responses.n)}${kindsText(responses.problems)}`,
+    `teacher responses: ${responses.n}, ${parts.join(', ')}, not in the asked form ${share(responses.lenient, responses.n)}${repairedText(responses.repaired)}${kindsText(responses.problems)}`,
     ...(responses.agreement ? [agreementText(responses.agreement)] : []),
     ...(responses.templates ?? []).map(templateText),
   ];
@@ -78,7 +80,7 @@ export function dataReportLines(report: DataReport): string[] {
   const { drafts, responses, pairs } = report;
   if (drafts) {
     lines.push(
-      `drafts: ${drafts.n}, right ${share(drafts.correct, drafts.n)}, truncated ${share(drafts.truncated, drafts.n)}, unparsable ${share(drafts.unparsable, drafts.n)}, not in the asked form ${share(drafts.lenient, drafts.n)}`,
+      `drafts: ${drafts.n}, right ${share(drafts.correct, drafts.n)}, truncated ${share(drafts.truncated, drafts.n)}, unparsable ${share(drafts.unparsable, drafts.n)}, not in the asked form ${share(drafts.lenient, drafts.n)}${repairedText(drafts.repaired)}`,
     );
   }
   if (responses) lines.push(...responseLines(responses));

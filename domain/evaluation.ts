@@ -64,7 +64,7 @@ export function evaluateItems(
     if (output === undefined) throw invalid('InvalidData', `question ${id} has no generation`);
     const said = splitReasoning(output.text).text;
     const { answer } = mode === 'direct' ? parseDirectAnswer(said) : parseReasoningAnswer(said);
-    return { id, truth, answer, correct: answer === truth, finish: output.finish, text: output.text };
+    return { id, truth, answer, correct: answer === truth, finish: output.finish, text: output.text.toWellFormed() };
   });
 }
 

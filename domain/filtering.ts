@@ -104,7 +104,7 @@ export function countResponses() {
   const problems: NonNullable<ResponseReport['problems']> = {};
   const agreed = countAgreement();
   const worded = countTemplates();
-  let [n, lenient] = [0, 0];
+  let [n, lenient, repaired] = [0, 0, 0];
   return {
     add(row: TeacherResponse): void {
       const { class: name, problem, answer, strict } = row;
@@ -112,6 +112,7 @@ export function countResponses() {
       byClass[name] += 1;
       if (problem !== undefined) problems[problem] = (problems[problem] ?? 0) + 1;
       if (answer !== null && !strict) lenient += 1;
+      if (row.repaired) repaired += 1;
       agreed.add(row);
       worded.add(row);
     },
@@ -120,6 +121,7 @@ export function countResponses() {
       const templates = worded.report();
       return {
         ...{ n, byClass, lenient },
+        ...(repaired > 0 && { repaired }),
         ...(Object.keys(problems).length > 0 && { problems }),
         ...(agreement && { agreement }),
         ...(templates.length > 0 && { templates }),

@@ -30,6 +30,7 @@ type DraftReport = NonNullable<DataReport['drafts']>;
 
 /** Counts of two sets of drafts as one. */
 export const joinDraftReports = (before: DraftReport, more: DraftReport): DraftReport => ({
+  ...((before.repaired ?? more.repaired) !== undefined && { repaired: (before.repaired ?? 0) + (more.repaired ?? 0) }),
   n: before.n + more.n,
   truncated: before.truncated + more.truncated,
   unparsable: before.unparsable + more.unparsable,

@@ -45,7 +45,15 @@ export function parseDraft(text: string): ParsedDraft {
 }
 
 /** What the model generated, with what could be read from it. */
-export const draftOf = (generated: Generated): Draft => ({ ...generated, ...parseDraft(draftText(generated)) });
+export function draftOf(generated: Generated): Draft {
+  const text = generated.text.toWellFormed();
+  return {
+    ...generated,
+    text,
+    ...parseDraft(draftText({ text })),
+    ...(text !== generated.text && { repaired: true as const }),
+  };
+}
 
 /** Quality of a set of drafts; `lenient` = readable, but not in the asked form. */
 export function draftReport(
@@ -53,7 +61,9 @@ export function draftReport(
   questions: readonly Question[],
 ): NonNullable<DataReport['drafts']> {
   const truth = new Map(questions.map((question) => [question.id, question.answer]));
+  const repaired = drafts.filter((draft) => draft.repaired).length;
   return {
+    ...(repaired > 0 && { repaired }),
     n: drafts.length,
     truncated: drafts.filter((draft) => draft.finish === 'length').length,
     unparsable: drafts.filter((draft) => draft.answer === null).length,

@@ -43,7 +43,7 @@ export type Finish = 'stop' | 'length';
 export type Generated = { id: string; text: string; tokens: number; finish: Finish };
 
 /** A student draft. `answer` is null when it could not be parsed; `text` is what the model wrote. */
-export type Draft = Generated & { answer: Answer | null; questions: string | null; strict: boolean };
+export type Draft = Generated & { answer: Answer | null; questions: string | null; strict: boolean; repaired?: true };
 
 export type ResponseClass = 'valid' | 'disagreed' | 'unparsable' | 'truncated' | 'refused' | 'failed';
 
@@ -83,6 +83,8 @@ export type TeacherResponse = {
   problem?: ResponseProblem;
   /** What the model thought before `text`, which is without it. */
   reasoning?: string;
+  /** Half characters (lone surrogates) in the text were replaced by U+FFFD: no text file, and no tokenizer, takes them. */
+  repaired?: true;
   /** Of several wordings, the one that asked; `digest` is the sha256 of both its templates. */
   template?: { name: string; digest: string };
 };
@@ -199,11 +201,21 @@ export type DataReport = {
   steps: DataStep[];
   /** Of the run's questions. */
   source?: DataSource;
-  drafts?: { n: number; truncated: number; unparsable: number; lenient: number; correct: number };
+  /** `repaired`: with half characters replaced; absent when none had any. */
+  drafts?: {
+    n: number;
+    truncated: number;
+    unparsable: number;
+    lenient: number;
+    correct: number;
+    repaired?: number;
+  };
   responses?: {
     n: number;
     byClass: Record<ResponseClass, number>;
     lenient: number;
+    /** Texts with half characters replaced; absent when none had any. */
+    repaired?: number;
     /** Counts of the kinds that occurred; absent when none did. */
     problems?: Partial<Record<ResponseProblem, number>>;
     /** Of questions that were asked more than once; absent when none was. */

@@ -13,7 +13,10 @@ const identity = ({ question, attempt, digest, template }: TeacherRequest) => ({
 
 /** A response held against the truth. `payer` is the scope that asks: what another one paid is reused. */
 export function classified(request: TeacherRequest, stored: StoredResponse, payer: string): TeacherResponse {
-  const { text, refusal, finish, inputTokens, outputTokens, reasoning } = stored;
+  const { refusal, finish, inputTokens, outputTokens } = stored;
+  const text = stored.text.toWellFormed();
+  // Kept beside the text, and trained on where the recipe says so.
+  const reasoning = stored.reasoning?.toWellFormed();
   const parsed = parseResponse(text);
   const reused = stored.paidBy !== payer;
   const refused = refusal !== null;
@@ -33,6 +36,7 @@ export function classified(request: TeacherRequest, stored: StoredResponse, paye
     ...(refused && { error: refusal }),
     ...(problem !== null && { problem }),
     ...(reasoning !== undefined && { reasoning }),
+    ...((text !== stored.text || reasoning !== stored.reasoning) && { repaired: true as const }),
   };
 }
 
