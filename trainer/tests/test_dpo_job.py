@@ -18,9 +18,9 @@ PLAIN = {"epochs": 1, "beta": 0.1, "loss": "dpo", "dropNoisiestShare": 0.0}
 def test_schedule(server: Server, jobs: Jobs, sft_adapter: str) -> None:
     outcome = server.run(jobs.write(jobs.dpo(sft_adapter)))
     steps = outcome.of("step")
-    assert len(steps) == 3 + 3 + 3  # 20 pairs, then 17 kept, 8 a step
-    assert [event["beta"] for event in steps] == [0.05] * 3 + [0.1] * 6
-    assert [event["pairs"] for event in steps] == [8, 8, 4, 8, 8, 4, 8, 8, 1]
+    assert len(steps) == 3 + 3 + 2  # 20 pairs, then 17 kept, 8 a step; one pair alone has no mean but its own
+    assert [event["beta"] for event in steps] == [0.05] * 3 + [0.1] * 5
+    assert [event["pairs"] for event in steps] == [8, 8, 4, 8, 8, 4, 8, 9]
     # The warm-up's first learning rate is 0: until the second step is done, policy and reference are one.
     for event in steps[:2]:
         assert event["loss"] == pytest.approx(math.log(2), abs=1e-5)
@@ -33,11 +33,24 @@ def test_schedule(server: Server, jobs: Jobs, sft_adapter: str) -> None:
     dropped = outcome.of("warning")
     assert [event["code"] for event in dropped] == ["pairsDropped"]
     assert "3 of 20 pairs" in dropped[0]["message"]
-    assert outcome.result["steps"] == 9
+    assert outcome.result["steps"] == 8
     provenance = json.loads((Path(outcome.result["adapterPath"]) / "ratchet.json").read_text())
     assert provenance["parentAdapter"] == adapter_digest(Path(sft_adapter))
     names = [file.name for file in (Path(outcome.result["adapterPath"])).iterdir()]
     assert "ref" not in names
+
+
+@pytest.mark.parametrize("quantization", ["nf4", "none"])
+def test_policy_and_reference_are_one_before_the_first_update(
+    server: Server, jobs: Jobs, sft_adapter: str, quantization: str
+) -> None:
+    """In bfloat16 too, to the last bit: both are scored in the same precision."""
+    base = {"dtype": "bfloat16", "quantization": quantization}
+    stages = [PLAIN | {"loss": loss} for loss in ("dpo", "cal-dpo")]
+    outcome = server.run(jobs.write(jobs.dpo(sft_adapter, base=base, stages=stages)))
+    for event in outcome.of("step")[:2]:  # the warm-up's first learning rate is 0
+        assert (event["margin"], event["chosenRatio"]) == (0, 0)
+        assert event["loss"] == pytest.approx(math.log(2), abs=1e-6)
 
 
 def test_checkpoints_carry_the_reference(server: Server, jobs: Jobs, sft_adapter: str) -> None:

@@ -66,6 +66,8 @@ def test_new_adapter_is_reproducible_and_names_unknown_modules(base: Path) -> No
     assert all(torch.equal(one[name], other[name]) for name in one)
     with pytest.raises(InvalidJobError, match="the base has no qkv_proj"):
         new_adapter(load_base(nf4(base)), Lora(4, 8.0, 0.0, ["qkv_proj"]))
+    with pytest.raises(InvalidJobError, match="lm_head is the head of the base"):
+        new_adapter(load_base(nf4(base)), Lora(4, 8.0, 0.0, ["q_proj", "lm_head"]))
 
 
 def test_adapter_of_another_base(sft_adapter: str, base: Path, other_base: Path) -> None:

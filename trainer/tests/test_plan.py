@@ -45,3 +45,14 @@ def test_fraction_of_an_epoch() -> None:
 def test_micro_batches_hold_rows_of_similar_length() -> None:
     lengths = [9, 1, 5, 1, 7]
     assert micro_batches([0, 1, 2, 3, 4], lengths, 2) == [[1, 3], [2, 4], [0]]
+
+
+def test_a_window_that_is_too_small_joins_the_one_before() -> None:
+    plan = WindowPlan([StagePlan(1, 20, least=2), StagePlan(2, 17, least=2)], window=8, seed=7)
+    assert plan.epoch_ends() == [3, 5, 7]
+    windows = [plan.rows(plan.locate(step), range(3, 20)) for step in (3, 4)]
+    assert [len(rows) for rows in windows] == [8, 9]
+    assert sorted(row for rows in windows for row in rows) == list(range(3, 20))
+    assert plan.progress(4) == 1.5
+    # Nothing to join: an epoch of one row is one window.
+    assert WindowPlan([StagePlan(1, 1, least=2)], window=8, seed=7).total == 1

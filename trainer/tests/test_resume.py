@@ -14,7 +14,7 @@ import pytest
 from ratchet_trainer.digests import adapter_digest
 
 from .fork_server import Json, Outcome, Server
-from .job_files import Jobs, question, write_rows
+from .job_files import Jobs, merged, question, write_rows
 
 
 def sft_job(jobs: Jobs) -> Json:
@@ -48,11 +48,12 @@ def run_with_losses(server: Server, jobs: Jobs, job: Json, signal: str, at: list
     return outcomes
 
 
+@pytest.mark.parametrize("dtype", ["float32", "bfloat16"])
 @pytest.mark.parametrize("kind", ["sft", "dpo"])
 @pytest.mark.parametrize("signal", ["KILL", "TERM"])
-def test_same_bytes(server: Server, jobs: Jobs, sft_adapter: str, kind: str, signal: str) -> None:
+def test_same_bytes(server: Server, jobs: Jobs, sft_adapter: str, kind: str, signal: str, dtype: str) -> None:
     def fresh() -> Json:
-        return sft_job(jobs) if kind == "sft" else jobs.dpo(sft_adapter)
+        return merged(sft_job(jobs) if kind == "sft" else jobs.dpo(sft_adapter), {"base": {"dtype": dtype}})
 
     whole = server.run(jobs.write(fresh()))
     expected = adapter_digest(Path(whole.result["adapterPath"]))
@@ -70,6 +71,16 @@ def test_same_bytes(server: Server, jobs: Jobs, sft_adapter: str, kind: str, sig
             assert (outcome.code, outcome.events[-1]["signal"]) == (137, 9)
     for name in ("trainLoss", "bestEpoch", "evalLoss"):
         assert outcomes[-1].result.get(name) == whole.result.get(name)
+
+
+def test_another_micro_batch_is_named_inexact(server: Server, jobs: Jobs) -> None:
+    """The same rows a step, but other padding and dropout shapes: right, and not the same bytes."""
+    run_with_losses(server, jobs, sft_job(jobs), "TERM", [4])
+    job = merged(sft_job(jobs), {"optimisation": {"batchSize": 2, "gradientAccumulation": 4}})
+    job["checkpointing"]["resumeFrom"] = newest(job)
+    outcome = server.run(jobs.write(job))
+    assert "batchSize 4 → 2" in outcome.result["inexact"]
+    assert [event["code"] for event in outcome.of("warning")] == ["inexactResume"]
 
 
 def test_no_step_is_redone_after_a_notice(server: Server, jobs: Jobs) -> None:

@@ -227,3 +227,45 @@ for _ in range(60):
 """
     done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
+
+
+def test_importing_and_warming_never_initialise_cuda(base: Path) -> None:
+    """CUDA that is initialised in the parent makes every child die at its first call of it."""
+    script = """
+import sys
+from ratchet_trainer.runtime import prepare_environment
+
+prepare_environment()
+import torch
+
+asked = []
+# As on a host with one GPU, with the driver's initialisation replaced by a note.
+torch.cuda.device_count = lambda: 1
+torch.cuda.is_available = lambda: True
+torch.cuda._lazy_init = lambda: asked.append("init")
+torch._C._cuda_getDevice = lambda: 0
+from ratchet_trainer import serve
+
+serve._import_everything()
+assert serve._warm(sys.argv[1])
+assert asked == [], asked
+"""
+    done = subprocess.run([sys.executable, "-c", script, str(base)], capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+
+
+def test_refuses_to_serve_where_cuda_is_initialised(socket_folder: str) -> None:
+    script = """
+import sys
+import torch
+
+torch.cuda.is_initialized = lambda: True
+from ratchet_trainer.serve import serve_forever
+
+sys.exit(serve_forever(sys.argv[1], []))
+"""
+    command = [sys.executable, "-c", script, f"{socket_folder}/cuda"]
+    done = subprocess.run(command, stdin=subprocess.DEVNULL, capture_output=True, text=True, timeout=120)
+    assert done.returncode == 1
+    assert "no job could use the GPU" in done.stderr
+    assert done.stdout == ""

@@ -41,9 +41,20 @@ def new_adapter(base: LoadedBase, lora: Lora) -> Any:
     if missing:
         fix = "Name linear layers of this base, for example q_proj, v_proj (Llama) or qkv_proj (Phi-3)."
         raise InvalidJobError("unknownModule", f"lora.targetModules: the base has no {', '.join(missing)}", fix)
+    _refuse_head(base.model, lora)
     fix = "Name linear layers of this base alone."
     with naming("unknownModule", f"lora.targetModules: {', '.join(lora.target_modules)}", fix):
         return get_peft_model(base.model, config)
+
+
+def _refuse_head(model: Any, lora: Lora) -> None:
+    """The loss is computed from hidden states and the head's own weights, past an adapter on it."""
+    head = model.get_output_embeddings()
+    heads = {name.rpartition(".")[2] for name, module in model.named_modules() if module is head}
+    named = [name for name in lora.target_modules if name.rpartition(".")[2] in heads]
+    if named:
+        message = f"lora.targetModules: {', '.join(named)} is the head of the base, which is not trained"
+        raise InvalidJobError("headAsTarget", message, "Name linear layers of its blocks, for example q_proj, v_proj.")
 
 
 def load_adapter(base: LoadedBase, path: str, *, trainable: bool, lora: Lora | None = None) -> Any:

@@ -56,7 +56,7 @@ class _Work:
         self.left: list[tuple[Item, Encoded]] = sorted(encoded, key=lambda pair: (len(pair[1].ids), pair[0].id))
         longest = len(self.left[-1][1].ids)
         use_threads(default_threads(base.model.num_parameters(), job.batch_size * longest))
-        be_deterministic(job.seed)
+        be_deterministic(job.seed, strict=False)
         self._attributor = Attributor(inference_model(job, base), base.tokenizer, job.steps)
         self._points = job.batch_size
         self._events = events

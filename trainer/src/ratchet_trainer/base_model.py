@@ -44,12 +44,13 @@ class LoadedBase:
 
 
 def compute_dtype(asked: str, device: str) -> torch.dtype:
-    """Resolves `auto`: bfloat16 on CUDA devices that have it, float32 elsewhere.
+    """Resolves `auto`: bfloat16 on CUDA devices that have it in hardware (not emulated: T4, V100), float32 elsewhere.
 
     CPUs with bfloat16 instructions still get float32: the small models that run there lose accuracy and gain nothing.
     """
     if asked == "auto":
-        return torch.bfloat16 if device == "cuda" and torch.cuda.is_bf16_supported() else torch.float32
+        has_bfloat16 = device == "cuda" and torch.cuda.is_bf16_supported(including_emulation=False)
+        return torch.bfloat16 if has_bfloat16 else torch.float32
     return {"bfloat16": torch.bfloat16, "float32": torch.float32}[asked]
 
 

@@ -19,7 +19,7 @@ from .errors import InvalidJobError, PreflightError
 from .events import EventStream
 from .files import read_rows
 from .interrupts import Interrupts
-from .job import DpoJob
+from .job import DpoJob, DpoStage
 from .losses import (
     PairLogps,
     count_kept,
@@ -105,9 +105,14 @@ class WindowDpoTrainer(WindowTraining, DPOTrainer):
         return (weights * losses).sum()
 
     def pair_logps(self, model: Any, batch: dict[str, Any]) -> PairLogps:
-        """Summed completion log-probs, nats, f32[pairs] each."""
+        """Summed completion log-probs, nats, f32[pairs] each.
+
+        Policy and reference share this precision: accelerate wraps the forward in autocast only while it trains,
+        so a reference that is scored before would be of another type, and h ≠ 0 before the first update.
+        """
         inputs = {name: batch[name] for name in ("input_ids", "attention_mask", "labels")}
-        logps = model(**inputs, use_cache=False, fused_lm_head=True).log_probs.float().sum(-1)
+        with self.accelerator.autocast():
+            logps = model(**inputs, use_cache=False, fused_lm_head=True).log_probs.float().sum(-1)
         return PairLogps(*logps.chunk(2))
 
     @torch.no_grad()
@@ -116,8 +121,7 @@ class WindowDpoTrainer(WindowTraining, DPOTrainer):
         batch = self._prepare_inputs(
             collate_pairs([self.pairs[n] for n in numbers], self.run.base.tokenizer.pad_token_id)
         )
-        with self.compute_loss_context_manager():
-            logps = self.pair_logps(self.model, batch)
+        logps = self.pair_logps(self.model, batch)
         return PairLogps(logps.chosen.cpu(), logps.rejected.cpu())
 
     def reported_loss(self, backpropagated: float) -> float:
@@ -181,8 +185,7 @@ class WindowDpoTrainer(WindowTraining, DPOTrainer):
         parts: list[PairLogps] = []
         for batch in batches:
             inputs = self._prepare_inputs(batch)
-            with self.compute_loss_context_manager():
-                policy = self.pair_logps(self.model, inputs)
+            policy = self.pair_logps(self.model, inputs)
             parts.append(log_ratios(policy, PairLogps(inputs["ref_chosen"], inputs["ref_rejected"])))
         return PairLogps(
             concatenated(torch.cat([part.chosen for part in parts])[:rows]),
@@ -212,7 +215,7 @@ def run_dpo(job: DpoJob, events: EventStream, interrupts: Interrupts, read_at: f
     both = [2 * length for length in lengths]
     state = prepare_state(job, base, job_fingerprint(job, base.digest, reference_digest), both, events)
     state.reference_digest = reference_digest
-    stages = [StagePlan(stage.epochs, count_kept(len(pairs), stage.drop_noisiest_share)) for stage in job.stages]
+    stages = [_stage_plan(stage, len(pairs)) for stage in job.stages]
     plan = WindowPlan(stages, job.optimisation.window, job.seed)
     # On resume too the model is first the SFT adapter, the reference; the checkpoint's adapter is loaded over it later.
     model = load_adapter(base, job.adapter.path, trainable=True)
@@ -239,9 +242,17 @@ def _check_stages(job: DpoJob) -> None:
             raise PreflightError("batchTooSmall", message, fix)
 
 
+def _stage_plan(stage: DpoStage, pairs: int) -> StagePlan:
+    """A pair alone is its own mean: a statistic of the batch would cancel what it teaches."""
+    kept = count_kept(pairs, stage.drop_noisiest_share)
+    return StagePlan(stage.epochs, kept, least=2 if needs_window(stage) else 1)
+
+
 def _reference_key(job: DpoJob, base: LoadedBase, pairs: str, adapter: str) -> str:
     model = {"digest": base.digest, "quantization": job.base.quantization, "dtype": str(base.dtype)}
-    return digest_of({"base": model, "adapter": adapter, "pairs": pairs, "maxLength": job.optimisation.max_length})
+    optimisation = job.optimisation
+    shape = {"maxLength": optimisation.max_length, "batchSize": optimisation.batch_size}
+    return digest_of({"base": model, "adapter": adapter, "pairs": pairs} | shape)
 
 
 def _encode(

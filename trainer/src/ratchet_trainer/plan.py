@@ -24,17 +24,29 @@ class Place:
 
 @dataclass(frozen=True)
 class StagePlan:
-    """Epochs of one stage; `rows` is how many rows an epoch of it visits."""
+    """Epochs of one stage.
+
+    Attributes:
+        rows: How many rows an epoch of it visits.
+        least: Fewest rows that a window may have; a smaller last one joins the window before it.
+    """
 
     epochs: float
     rows: int
+    least: int = 1
+
+    def windows(self, size: int) -> int:
+        """Windows of a whole epoch, where a full one has so many rows."""
+        full, rest = divmod(self.rows, size)
+        return full + (rest > 0 and (rest >= self.least or full == 0))
 
 
 @dataclass(frozen=True)
 class WindowPlan:
     """Cuts every epoch into windows, the rows of one optimizer step.
 
-    A window never straddles epochs or stages: the last one of an epoch may be smaller. Only the last stage may have
+    A window never straddles epochs or stages: the last one of an epoch may be smaller, or larger where what was left is
+    less than a window may have. Only the last stage may have
     a fraction of an epoch.
     """
 
@@ -46,7 +58,7 @@ class WindowPlan:
         """(stage, windows) of each epoch."""
         epochs: list[tuple[int, int]] = []
         for number, stage in enumerate(self.stages):
-            whole = math.ceil(stage.rows / self.window)
+            whole = stage.windows(self.window)
             full = math.floor(stage.epochs)
             epochs += [(number, whole)] * full
             rest = math.ceil((stage.epochs - full) * whole)
@@ -81,7 +93,7 @@ class WindowPlan:
         left = steps_done
         for epoch, (stage, windows) in enumerate(self._epochs()):
             if left < windows:
-                return epoch + left / math.ceil(self.stages[stage].rows / self.window)
+                return epoch + left / self.stages[stage].windows(self.window)
             left -= windows
         return float(sum(stage.epochs for stage in self.stages))
 
@@ -94,7 +106,8 @@ class WindowPlan:
         """
         order = np.random.Generator(np.random.PCG64([self.seed, place.epoch])).permutation(np.asarray(kept))
         start = place.index * self.window
-        return [int(row) for row in order[start : start + self.window]]
+        is_last = place.index == self.stages[place.stage].windows(self.window) - 1
+        return [int(row) for row in order[start : None if is_last else start + self.window]]
 
 
 def micro_batches(rows: Sequence[int], lengths: Sequence[int], size: int) -> list[list[int]]:

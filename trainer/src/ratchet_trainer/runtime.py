@@ -1,6 +1,9 @@
 """Process-wide settings: environment before the heavy imports, threads, determinism, device."""
 
+import contextlib
 import os
+from collections.abc import Generator
+from importlib.metadata import version
 
 _ENVIRONMENT = {
     "TOKENIZERS_PARALLELISM": "false",  # forking after a parallel tokenizer call warns and may hang
@@ -80,13 +83,38 @@ def numpy_seed(seed: int) -> int:
     return seed % 2**32
 
 
-def be_deterministic(seed: int) -> None:
-    """Seeds every generator and asks for deterministic kernels (warns where CUDA has none)."""
+@contextlib.contextmanager
+def importing_without_cuda() -> Generator[None]:
+    """Imports in here never initialise CUDA, for a process that forks children which use it.
+
+    bitsandbytes asks for each device's compute capability when it is imported, and that initialises CUDA: every child
+    forked afterwards dies at its first CUDA call. The answer only goes into its diagnostics (the library is chosen by
+    `torch.version.cuda`), so a constant serves.
+    """
+    import torch
+
+    ask = torch.cuda.get_device_capability
+    torch.cuda.get_device_capability = lambda device=None: (8, 0)  # pyright: ignore[reportUnknownLambdaType]
+    try:
+        yield
+    finally:
+        torch.cuda.get_device_capability = ask
+
+
+def be_deterministic(seed: int, *, strict: bool) -> None:
+    """Seeds every generator and asks for deterministic kernels.
+
+    Args:
+        seed: Of Python, NumPy and torch, all devices.
+        strict: Whether an operation without a deterministic kernel raises instead of warning. Training needs it: only
+            then PyTorch takes the deterministic backward pass of flash and memory-efficient attention
+            (ATen/native/transformers/cuda/attention_backward.cu). Sampling cannot have it: `cumsum` has no such kernel.
+    """
     import torch
     from transformers import set_seed
 
     set_seed(numpy_seed(seed))
-    torch.use_deterministic_algorithms(True, warn_only=True)
+    torch.use_deterministic_algorithms(True, warn_only=not strict)
     torch.utils.deterministic.fill_uninitialized_memory = False  # pyright: ignore[reportAttributeAccessIssue]
     torch.backends.cudnn.benchmark = False
 
@@ -98,13 +126,16 @@ def device_name() -> str:
     return "cuda" if torch.cuda.is_available() else "cpu"
 
 
+_ARITHMETIC_LIBRARIES = ("torch", "transformers", "accelerate", "peft", "trl", "bitsandbytes")
+
+
 def arithmetic_fingerprint(threads: int) -> dict[str, str | int]:
     """What bit-equality of a resumed run depends on besides the job: same values, same bits."""
     import torch
 
     device = device_name()
     return {
-        "torch": torch.__version__,
+        **{name: version(name) for name in _ARITHMETIC_LIBRARIES},
         "device": torch.cuda.get_device_name() if device == "cuda" else "cpu",
         "cpuCapability": torch.backends.cpu.get_cpu_capability(),
         "threads": threads,

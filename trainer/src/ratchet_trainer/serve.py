@@ -26,7 +26,7 @@ from .exit_codes import EXIT_CODES
 from .parent_death import Lifeline
 from .rank_processes import begin_child
 from .run_job import log_to_output_folder, run_job
-from .runtime import HEAVY_MODULES, use_threads
+from .runtime import HEAVY_MODULES, importing_without_cuda, use_threads
 
 _log = logging.getLogger(__name__)
 
@@ -71,6 +71,10 @@ def serve_forever(socket_path: str, preload: list[str]) -> int:
     _import_everything()
     _try_cuda_once()
     bases = [base for base in preload if _warm(base)]
+    if _is_cuda_initialised():
+        message = "CUDA was initialised while libraries were imported, so no job could use the GPU"
+        print(f"{message}. Fix: install the versions of trainer/uv.lock.", file=sys.stderr)
+        return EXIT_CODES["unexpected"]
     gc.collect()
     gc.freeze()  # children neither scan nor copy what is here already
     Path(socket_path).unlink(missing_ok=True)
@@ -94,8 +98,15 @@ def serve_forever(socket_path: str, preload: list[str]) -> int:
 
 def _import_everything() -> None:
     use_threads(1)
-    for name in HEAVY_MODULES:
-        importlib.import_module(name)
+    with importing_without_cuda():
+        for name in HEAVY_MODULES:
+            importlib.import_module(name)
+
+
+def _is_cuda_initialised() -> bool:
+    import torch
+
+    return torch.cuda.is_initialized()
 
 
 def _try_cuda_once() -> None:

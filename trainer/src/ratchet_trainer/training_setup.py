@@ -83,12 +83,12 @@ def prepare_state(
     threads = max(1, default_threads(base.model.num_parameters(), tokens) // rank_count())
     resume = job.checkpointing.resume_from
     if resume is None:
-        state = RunState(fingerprint, _arithmetic(job, threads))
+        state = RunState(fingerprint, _arithmetic(job, base, threads))
     else:
         state = read_state(Path(resume))
         check_same_job(state, fingerprint)
         threads = int(state.arithmetic["threads"])
-        here = _arithmetic(job, threads)
+        here = _arithmetic(job, base, threads)
         before, now = _ALONE | state.arithmetic, _ALONE | here
         _check_world_size(job, int(before["processes"]))
         changes = ", ".join(f"{name} {before.get(name)} → {now[name]}" for name in now if before.get(name) != now[name])
@@ -99,7 +99,7 @@ def prepare_state(
             state.mark_inexact(why)
             state.arithmetic = here
     use_threads(threads)
-    be_deterministic(job.seed)
+    be_deterministic(job.seed, strict=True)
     return state
 
 
@@ -108,9 +108,11 @@ def is_sharding(job: SftJob | DpoJob) -> bool:
     return rank_count() > 1 and job.distributed.strategy == "fsdp"
 
 
-def _arithmetic(job: SftJob | DpoJob, threads: int) -> dict[str, str | int]:
+def _arithmetic(job: SftJob | DpoJob, base: LoadedBase, threads: int) -> dict[str, str | int]:
+    """Padding and dropout have the shape of a micro-batch, so its size decides the last bits as well."""
+    shape = {"dtype": str(base.dtype).removeprefix("torch."), "batchSize": job.optimisation.batch_size}
     ranks = {"processes": rank_count(), "strategy": job.distributed.strategy} if rank_count() > 1 else {}
-    return arithmetic_fingerprint(threads) | ranks
+    return arithmetic_fingerprint(threads) | shape | ranks
 
 
 def _check_world_size(job: SftJob | DpoJob, theirs: int) -> None:
