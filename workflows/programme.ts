@@ -52,7 +52,7 @@ export function adoptOlderRun(
   older: ProgrammeState,
   at: NonNullable<RunStart['from']>['at'],
 ): void {
-  const missing = ['data', 'drafts', 'teacher'].filter((part) => older[part as 'data' | 'drafts' | 'teacher'] === null);
+  const missing = ['data', 'drafts', 'teacher'].filter((part) => !older[part as 'data' | 'drafts' | 'teacher']);
   if (missing.length > 0) {
     const message = `from.run: ${older.run} has no ${missing.join(', ')} yet, so nothing can start from it.`;
     throw ApplicationFailure.nonRetryable(message, 'UnknownRun');

@@ -5,7 +5,7 @@ import { failure } from '../failure.ts';
 /**
  * The shape of `state.json`, as far as reports, lineage and later runs use it. Whoever can write into the bucket can write
  * one, so that nothing is taken for a text, a number or a list that is none. Fields that are not named here pass: they are
- * of another version, and nothing reads them.
+ * of another version, and nothing reads them. What a run had not come to may be missing; who needs it says so.
  */
 const text = z.string();
 /** A name of a fixed list; which one is checked where it is used. */
@@ -109,11 +109,13 @@ const Attempt = z.looseObject({
   ...{ evidence: Evidence.nullable(), earlierEvidence: z.array(Evidence).optional() },
 });
 
-const Decision = z.looseObject({
-  ...{ gate: word, choice: word, source: word, at: text, attempt: count.nullable() },
-  ...{ accepted: z.boolean(), override: z.boolean(), capUsd: count.optional(), remedies: remedies.optional() },
-  ...{ by: text.optional(), note: text.optional(), evidence: text.optional(), refusal: text.optional() },
-});
+const Decision = z
+  .looseObject({
+    ...{ gate: word, choice: word, source: word, at: text, attempt: count.nullable() },
+    ...{ accepted: z.boolean(), override: z.boolean(), capUsd: count.optional(), remedies: remedies.optional() },
+    ...{ by: text.optional(), note: text.optional(), evidence: text.optional(), refusal: text.optional() },
+  })
+  .partial();
 
 const Arm = {
   name: word,
@@ -161,6 +163,9 @@ const State = z.looseObject({
   conclusion: text.nullable(),
 });
 
+/** What makes it the state of a run. */
+const Whole = State.partial().required({ run: true, stage: true, recipe: true, phases: true });
+
 /**
  * What was read as the state of a run.
  *
@@ -168,7 +173,7 @@ const State = z.looseObject({
  * @throws ArtefactDamaged with the first field that is wrong
  */
 export function readState(value: unknown, uri: string): ProgrammeState {
-  const { success, error } = State.safeParse(value);
+  const { success, error } = Whole.safeParse(value);
   // Checked and not copied: what another version has written beside it stays.
   if (success) return value as ProgrammeState;
   const issue = error.issues[0];
