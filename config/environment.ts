@@ -35,6 +35,12 @@ const Environment = z.object({
     .regex(/^[^:]+:\d+$/, 'must be an address such as 0.0.0.0:9464')
     .optional()
     .describe("Where a worker serves the SDK's metrics to Prometheus; default: nowhere."),
+  RATCHET_CACHE_SHARE: z.coerce
+    .number('must be a number above 0, at most 1')
+    .gt(0, 'must be above 0')
+    .max(1, 'must be at most 1')
+    .default(0.5)
+    .describe("Share of its disk that this host's cache of artefacts may take; what was used least recently goes."),
   RATCHET_KEEP_WORK: z.stringbool().default(false).describe('Keep the folders of finished trainer jobs.'),
   RATCHET_ALLOW_ANY_PATH: z
     .stringbool()
@@ -95,6 +101,8 @@ export type Surroundings = {
   python: string;
   tinyBase: string;
   preloadBase: string | undefined;
+  /** Of its disk, for the cache below `home`. */
+  cacheShare: number;
   readyFile: string | undefined;
   service: string;
   host: string;
@@ -131,6 +139,7 @@ export function readEnvironment(env: Readonly<Record<string, string | undefined>
     python: values.RATCHET_PYTHON ?? defaultPython(),
     tinyBase: resolve(projectRoot, values.RATCHET_TINY_BASE ?? tinyModel),
     preloadBase: values.RATCHET_PRELOAD_BASE,
+    cacheShare: values.RATCHET_CACHE_SHARE,
     readyFile: values.RATCHET_READY_FILE,
     service: values.RATCHET_SERVICE ?? 'ratchet',
     host: hostname(),

@@ -3,9 +3,10 @@ import { dirname, join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
 import { loadClientConnectConfig } from '@temporalio/envconfig';
 import { NativeConnection, Runtime, Worker } from '@temporalio/worker';
-import type { NativeConnectionOptions, WorkerOptions } from '@temporalio/worker';
+import type { ActivityInterceptorsFactory, NativeConnectionOptions, WorkerOptions } from '@temporalio/worker';
 import { createLog, temporalLogger } from '../activities/logging.ts';
 import type { Log } from '../activities/logging.ts';
+import { holdingCache } from '../activities/store/cache-use.ts';
 import { createS3Client } from '../activities/store/client.ts';
 import { createStore } from '../activities/store/store.ts';
 import type { Store } from '../activities/store/store.ts';
@@ -105,7 +106,8 @@ async function runToEnd(
     },
   });
   const client = createS3Client(surroundings.s3);
-  const store = createStore({ client, bucket: surroundings.bucket, cacheDir: join(surroundings.home, 'cache') });
+  const { bucket, home, cacheShare } = surroundings;
+  const store = createStore({ client, bucket, cacheDir: join(home, 'cache'), cacheShare });
   const storage = checkStorage(store, log, notice);
   const { connection, namespace } = await connectToTemporal(log, notice);
   try {
@@ -143,6 +145,11 @@ async function checkNamespace(
 /** For workers, and for whoever bundles or replays the workflows. */
 export const dataConverter = { payloadConverterPath: join(import.meta.dirname, '../workflows/payloads.ts') };
 
+/** What an activity takes from the host's cache stays there while it runs. */
+const holdingWhatIsCached: ActivityInterceptorsFactory = () => ({
+  inbound: { execute: (input, next) => holdingCache(() => next(input)) },
+});
+
 /** How Temporal's worker is set up, the same for all of ratchet's workers. */
 export function workerOptions(parts: WorkerParts): Omit<WorkerOptions, 'connection' | 'namespace'> {
   const { taskQueue, activities, workflowsPath, workflowBundle, maxConcurrentActivities, graceMs } = parts;
@@ -151,7 +158,7 @@ export function workerOptions(parts: WorkerParts): Omit<WorkerOptions, 'connecti
     ...(activities && { activities }),
     ...(workflowBundle ? { workflowBundle } : workflowsPath !== undefined && { workflowsPath }),
     ...(maxConcurrentActivities !== undefined && { maxConcurrentActivityTaskExecutions: maxConcurrentActivities }),
-    interceptors: { activity: [unexpectedErrors] },
+    interceptors: { activity: [unexpectedErrors, holdingWhatIsCached] },
     dataConverter,
     // By default activities would be cancelled the moment that shutdown begins.
     shutdownGraceTime: graceMs,

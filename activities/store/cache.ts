@@ -1,16 +1,24 @@
-import { chmod, mkdir, rename, rm, stat } from 'node:fs/promises';
+import { chmod, mkdir, rename, rm, stat, utimes } from 'node:fs/promises';
 import { join } from 'node:path';
 import { failure } from '../failure.ts';
 import type { ArtefactRef } from '../../domain/records.ts';
+import { createRoom, usualCacheShare } from './cache-room.ts';
+import { markInUse } from './cache-use.ts';
 import { temporaryName } from './files.ts';
 import type { Written } from './files.ts';
-import { placeOf, storageFailure } from './storage-failure.ts';
+import { isDiskFull, placeOf, storageFailure } from './storage-failure.ts';
 
 /** Files of this host by content. What lies under its final name is whole and was verified when it was put there. */
 export type Cache = ReturnType<typeof createCache>;
 
-/** @param directory may be shared by processes, and deleted at any time when none of them runs */
-export function createCache(directory: string) {
+/**
+ * What lies in a cache is not hashed again: it is trusted by name and size, as the programs on its disk are.
+ *
+ * @param directory may be shared by processes, and deleted at any time when none of them runs
+ * @param share see {@link createRoom}
+ */
+export function createCache(directory: string, share = usualCacheShare) {
+  const room = createRoom(directory, share);
   const pathOf = (sha256: string): string => join(directory, 'objects', sha256.slice(0, 2), sha256);
 
   const adopt = async (temporary: string, sha256: string): Promise<string> => {
@@ -18,12 +26,39 @@ export function createCache(directory: string) {
     await mkdir(join(path, '..'), { recursive: true });
     // Read-only: many readers share the file.
     await chmod(temporary, 0o444);
+    const { size } = await stat(temporary);
     await rename(temporary, path);
+    await room.added(size);
     return path;
+  };
+
+  /** Marks an entry as in use and as used now. @returns its size; null = it is not there */
+  const take = async (digest: string, path: string): Promise<number | null> => {
+    await markInUse(directory, digest);
+    const found = await stat(path).catch(() => null);
+    if (found === null) return null;
+    const now = new Date();
+    // Whoever shares a cache of another user's may read it all the same.
+    await utimes(path, now, now).catch(() => undefined);
+    return found.size;
+  };
+
+  /** On a full disk all that nobody uses goes, and the work is done once more. */
+  const withRoom = async <Result>(work: () => Promise<Result>): Promise<Result> => {
+    try {
+      return await work();
+    } catch (error) {
+      if (!isDiskFull(error) && (error as { type?: unknown }).type !== 'DiskFull') throw error;
+      if ((await room.clear()) === 0) throw error;
+      return await work();
+    }
   };
 
   return {
     directory,
+    room,
+    take,
+    withRoom,
 
     /** A new name in the cache's file system, for writing something that is adopted later. */
     scratch: async (): Promise<string> => {
@@ -42,17 +77,18 @@ export function createCache(directory: string) {
      */
     fetch: async (ref: ArtefactRef, download: (path: string) => Promise<Written | null>): Promise<string> => {
       const path = pathOf(ref.sha256);
-      const found = await stat(path).catch(() => null);
-      if (found?.size === ref.bytes) return path;
-      const temporary = temporaryName(path);
-      try {
-        await mkdir(join(path, '..'), { recursive: true });
-        verifyContent(ref, await download(temporary));
-        return await adopt(temporary, ref.sha256);
-      } catch (error) {
-        await rm(temporary, { force: true });
-        throw storageFailure(error, 'caching', placeOf(ref.uri));
-      }
+      if ((await take(ref.sha256, path)) === ref.bytes) return path;
+      return await withRoom(async () => {
+        const temporary = temporaryName(path);
+        try {
+          await mkdir(join(path, '..'), { recursive: true });
+          verifyContent(ref, await download(temporary));
+          return await adopt(temporary, ref.sha256);
+        } catch (error) {
+          await rm(temporary, { force: true });
+          throw storageFailure(error, 'caching', placeOf(ref.uri));
+        }
+      });
     },
   };
 }

@@ -5,7 +5,7 @@ import type { ArtefactRef } from '../../domain/records.ts';
 import type { Cache } from './cache.ts';
 import { linesOf } from './lines.ts';
 import type { Objects } from './objects.ts';
-import { storageFailure, uriOf } from './storage-failure.ts';
+import { isDiskFull, storageFailure, uriOf } from './storage-failure.ts';
 
 const JSONL = 'application/x-ndjson';
 /** Rows are written in chunks of about this size: a write per row would cost ten times the time. */
@@ -51,6 +51,8 @@ export function createRows(cache: Cache, objects: Objects, fetch: (ref: Artefact
         return { uri: uriOf({ bucket: objects.bucket, key }), ...written, rows: count };
       } catch (error) {
         await rm(spool, { force: true });
+        // What is tried again finds room.
+        if (isDiskFull(error)) await cache.room.clear();
         if (error instanceof Error && Object.hasOwn(failures, error.name)) throw error;
         throw storageFailure(error, 'writing', { bucket: objects.bucket, key });
       }

@@ -15,11 +15,12 @@ export type Store = ReturnType<typeof createStore>;
  * Artefacts of one bucket. References into other buckets can be read, never written.
  *
  * @param options.cacheDir local folder for content by digest; may be shared by processes
+ * @param options.cacheShare of its disk, default {@link usualCacheShare}
  * @throws every method: BucketMissing, CredentialsRefused, StorageUnavailable, DiskFull; readers also ArtefactDamaged
  */
-export function createStore(options: { client: S3Client; bucket: string; cacheDir: string }) {
+export function createStore(options: { client: S3Client; bucket: string; cacheDir: string; cacheShare?: number }) {
   const { client, bucket } = options;
-  const cache = createCache(options.cacheDir);
+  const cache = createCache(options.cacheDir, options.cacheShare);
   const objects = createObjects(client, bucket);
   const objectsOf = (name: string): Objects => (name === bucket ? objects : createObjects(client, name));
 
@@ -40,6 +41,7 @@ export function createStore(options: { client: S3Client; bucket: string; cacheDi
     bucket,
     objects,
     cacheDir: cache.directory,
+    cache,
     uriOf: (key: string): string => uriOf({ bucket, key }),
     fetch,
     putText,
