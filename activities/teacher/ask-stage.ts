@@ -11,7 +11,7 @@ import type { Store } from '../store/store.ts';
 import { reuse } from './answer.ts';
 import type { Answered, Reading, Stage } from './answer.ts';
 import { askAll } from './ask-all.ts';
-import { atTheCap, openBooks } from './books.ts';
+import { atTheCap, openBooks, withCost } from './books.ts';
 import type { Before, Books } from './books.ts';
 import type { Collected } from './batches/collected.ts';
 import type { TeacherConnection } from './connect.ts';
@@ -111,10 +111,10 @@ export async function askStage<Request extends ApiRequest, Row>(
       },
     };
     await askAll(stage, requests, rows, { concurrency, maxRetries }).catch(async (error: unknown) => {
-      if (!(error instanceof Error && failureType(error) === 'BudgetExceeded')) throw error;
+      const cost = input.costOf(paidUsd());
+      if (!(error instanceof Error && failureType(error) === 'BudgetExceeded')) throw withCost(error, cost);
       const nextUsd = costUsd({ input: await mostInputTokensOf(requests), output: maxTokens }, price);
-      const restUsd = nextUsd * (requests.count - progress.done());
-      throw atTheCap(error, { cost: input.costOf(paidUsd()), nextUsd, restUsd });
+      throw atTheCap(error, { cost, nextUsd, restUsd: nextUsd * (requests.count - progress.done()) });
     });
     finished = true;
     return { answered: inOrder(answered, requests.count), paidUsd: paidUsd() };

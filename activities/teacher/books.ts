@@ -1,7 +1,8 @@
 import { randomUUID } from 'node:crypto';
 import { Context } from '@temporalio/activity';
+import { ApplicationFailure } from '@temporalio/common';
 import { z } from 'zod';
-import type { BudgetNews, BudgetRoom } from '../../domain/budget.ts';
+import type { BudgetNews, BudgetRoom, Cost } from '../../domain/budget.ts';
 import type { TrainerProgress } from '../contract.ts';
 import { failure } from '../failure.ts';
 import type { Store } from '../store/store.ts';
@@ -75,6 +76,13 @@ export function openBooks(
       });
     },
   };
+}
+
+/** A failure that says what the stage has cost, for whoever goes on without its answers; other errors stay as they are. */
+export function withCost(error: unknown, cost: Cost): unknown {
+  if (!(error instanceof ApplicationFailure)) return error;
+  const [first] = error.details ?? [];
+  return ApplicationFailure.fromError(error, { details: [{ ...(first as object | undefined), cost }] });
 }
 
 /** The end at the cap, with what the budget gate shows. */

@@ -79,6 +79,16 @@ test('what an experiment took until it failed counts', async () => {
   expect(await spent(true)).toBe(await spent(false));
 });
 
+test('what a judge was paid until it failed counts', async () => {
+  const onExperiment = (activity: Activity) => {
+    if (activity === 'judgePairs') throw failure('TeacherRejected', 'no', { details: [{ cost: { judgeUsd: 0.5 } }] });
+  };
+  await harness.scenario({ recipe, onExperiment }, async (run) => {
+    await run.result();
+    expect((await status(run)).spent.judgeUsd).toBe(0.5);
+  });
+});
+
 test('the cap is no failure of an experiment: the budget gate opens, and the experiment is made after a raise', async () => {
   let tried = 0;
   const onExperiment = (activity: Activity) => {

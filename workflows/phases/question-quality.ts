@@ -31,7 +31,7 @@ export async function questionQuality(
   const name = 'question-quality';
   const { items } = recipe.judge;
   const made: JudgedQuality = { found: null, failed: null, gpuSeconds: 0, judgeUsd: 0, judgeCalls: 0 };
-  made.failed = await orFailed(name, async () => {
+  const draftAndJudge = async (): Promise<void> => {
     const drafted = await gpuTasks(recipe.reliability, purse).generateDrafts({
       ...{ scope, recipe, questions: data.evaluation, adapter, name },
       sample: { items, seed: recipe.seed },
@@ -42,6 +42,9 @@ export async function questionQuality(
     });
     made.found = { ...judged.summary, verdicts: judged.verdicts, drafts: drafted.drafts };
     Object.assign(made, { judgeUsd: judged.costUsd, judgeCalls: judged.calls });
+  };
+  made.failed = await orFailed(name, draftAndJudge, ({ judgeUsd = 0, judgeCalls = 0 }) => {
+    Object.assign(made, { judgeUsd, judgeCalls });
   });
   return made;
 }

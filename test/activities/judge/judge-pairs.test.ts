@@ -227,6 +227,22 @@ describe('money', () => {
     expect(server.seen.paid).toBeLessThan(10);
   });
 
+  it('a judge whose account runs empty says what it was paid until then', async () => {
+    const server = await paid({
+      models: ['gpt-4.1-mini'],
+      behave: (_, response, n) =>
+        n > 20 && sendJson(response, 402, { error: { message: 'Insufficient Balance', code: 'x' } }),
+    });
+    const input = await judgeInput(store, { model: 'gpt-4.1-mini', concurrency: 1 }, hidden(40), {
+      run: 'empty-account',
+    });
+    const ended: unknown = await judgePairs(store, server, input).catch((error: unknown) => error);
+    expect(ended).toMatchObject({ type: 'TeacherRejected', details: [{ reason: 'no-quota', cost: {} }] });
+    const [{ cost }] = (ended as { details: [{ cost: { judgeUsd: number } }] }).details;
+    expect(server.seen.paid).toBe(20);
+    expect(cost.judgeUsd).toBeCloseTo((20 * (100 * 0.4 + 50 * 1.6)) / 1e6, 9);
+  });
+
   it('a judge at another server gets the key of its own, or none: never the teacher’s', async () => {
     const judgeServer = await paid({ models: ['m'], key: 'sk-judge-0123456789' });
     const judge = { model: 'm', price: 'free', baseUrl: judgeServer.baseUrl };
