@@ -80,11 +80,12 @@ const isAsked = (rest: string): boolean =>
 /**
  * @param place the stated answer; `before` is the end of the line above where that one leads over to this (`…said:`),
  *   else empty
+ * @param isWholeForm the answer ends the whole sentence that was asked for, which no question mark behind it takes back
  */
-export function isOwn(place: Place): boolean {
+export function isOwn(place: Place, isWholeForm = false): boolean {
   const { line, before, start, end } = place;
   const rest = line.slice(end, end + reach);
-  if (isAsked(rest) || calledWrong.test(rest) || isQuoted(place)) return false;
+  if ((!isWholeForm && isAsked(rest)) || calledWrong.test(rest) || isQuoted(place)) return false;
   const lead = `${before} ${line.slice(Math.max(0, start - reach), start)}`;
   const clause = clauseBefore(lead);
   if (foreign.test(clause) || supposed.test(clause) || denied.test(clause) || tentative.test(clause)) return false;

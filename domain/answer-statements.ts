@@ -47,9 +47,11 @@ function readPhrase({ text, above }: Line, match: RegExpExecArray): Found | null
   if (!/answer|assessment|boxed/i.test(match[0]) && /\p{L}/u.test(text.slice(announced, announced + label.start)))
     return null;
   const end = announced + label.end;
-  if (!isOwn({ line: text, before: linkFrom(above), start, announced, end })) return null;
   const here = text.slice(start, start + 60);
-  const form = boldForm.test(here) || (leadForm.test(here) && lead.test(text.slice(Math.max(0, start - 60), start)));
+  const isLed = lead.test(text.slice(Math.max(0, start - 60), start));
+  const isWholeForm = isLed && boldForm.test(here);
+  if (!isOwn({ line: text, before: linkFrom(above), start, announced, end }, isWholeForm)) return null;
+  const form = boldForm.test(here) || (isLed && leadForm.test(here));
   return { start, end, answer: label.answer, form };
 }
 

@@ -1,7 +1,7 @@
 import { AsyncLocalStorage } from 'node:async_hooks';
 import { randomUUID } from 'node:crypto';
-import { mkdir, readdir, rm, stat, utimes, writeFile } from 'node:fs/promises';
-import { join } from 'node:path';
+import { mkdir, readdir, rm, rmdir, stat, utimes, writeFile } from 'node:fs/promises';
+import { dirname, join } from 'node:path';
 
 /**
  * Who uses what of a host's cache. A mark is an empty file, touched each minute by the process that made it: so a process
@@ -33,15 +33,20 @@ export async function holdingCache<Result>(doing: () => Promise<Result>): Promis
   try {
     return await work.run(marks, doing);
   } finally {
-    for (const mark of marks) {
-      held.delete(mark);
-      await rm(mark, { force: true }).catch(() => undefined);
-    }
+    for (const mark of marks) await release(mark);
   }
 }
 
-/** Marks an entry as in use; to be called before one looks whether it is there. @param entry digest */
-export async function markInUse(directory: string, entry: string): Promise<void> {
+/** Takes a mark away; it holds nothing any more. */
+export async function release(mark: string): Promise<void> {
+  held.delete(mark);
+  await rm(mark, { force: true }).catch(() => undefined);
+  // The last one out takes the folder along.
+  await rmdir(dirname(mark)).catch(() => undefined);
+}
+
+/** Marks an entry as in use; to be called before one looks whether it is there. @param entry digest @returns the mark */
+export async function markInUse(directory: string, entry: string): Promise<string> {
   const folder = folderOf(directory, entry);
   const mark = join(folder, randomUUID());
   // Whoever makes room removes empty folders; then this is done once more.
@@ -56,6 +61,7 @@ export async function markInUse(directory: string, entry: string): Promise<void>
   }
   work.getStore()?.add(mark);
   keepTouched(mark);
+  return mark;
 }
 
 /** Whether a process of this host uses an entry; marks of those that are gone are removed. */

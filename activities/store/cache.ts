@@ -1,9 +1,9 @@
 import { chmod, mkdir, rename, rm, stat, utimes } from 'node:fs/promises';
 import { join } from 'node:path';
-import { failure } from '../failure.ts';
+import { failure, failureType } from '../failure.ts';
 import type { ArtefactRef } from '../../domain/records.ts';
 import { createRoom, usualCacheShare } from './cache-room.ts';
-import { markInUse } from './cache-use.ts';
+import { markInUse, release } from './cache-use.ts';
 import { temporaryName } from './files.ts';
 import type { Written } from './files.ts';
 import { isDiskFull, placeOf, storageFailure } from './storage-failure.ts';
@@ -32,25 +32,31 @@ export function createCache(directory: string, share = usualCacheShare) {
     return path;
   };
 
-  /** Marks an entry as in use and as used now. @returns its size; null = it is not there */
-  const take = async (digest: string, path: string): Promise<number | null> => {
-    await markInUse(directory, digest);
+  /**
+   * An entry of the cache, marked as in use and as used now; made where it is not there.
+   *
+   * @param fits whether what is there may be taken
+   */
+  const take = async (
+    digest: string,
+    path: string,
+    fits: (bytes: number) => boolean,
+    make: () => Promise<unknown>,
+  ): Promise<string> => {
+    const mark = await markInUse(directory, digest);
     const found = await stat(path).catch(() => null);
-    if (found === null) return null;
-    const now = new Date();
-    // Whoever shares a cache of another user's may read it all the same.
-    await utimes(path, now, now).catch(() => undefined);
-    return found.size;
-  };
-
-  /** On a full disk all that nobody uses goes, and the work is done once more. */
-  const withRoom = async <Result>(work: () => Promise<Result>): Promise<Result> => {
+    if (found !== null && fits(found.size)) {
+      const now = new Date();
+      // Whoever shares a cache of another user's may read it all the same.
+      await utimes(path, now, now).catch(() => undefined);
+      return path;
+    }
     try {
-      return await work();
+      await withRoom(room, make);
+      return path;
     } catch (error) {
-      if (!isDiskFull(error) && (error as { type?: unknown }).type !== 'DiskFull') throw error;
-      if ((await room.clear()) === 0) throw error;
-      return await work();
+      await release(mark);
+      throw error;
     }
   };
 
@@ -58,7 +64,6 @@ export function createCache(directory: string, share = usualCacheShare) {
     directory,
     room,
     take,
-    withRoom,
 
     /** A new name in the cache's file system, for writing something that is adopted later. */
     scratch: async (): Promise<string> => {
@@ -77,20 +82,31 @@ export function createCache(directory: string, share = usualCacheShare) {
      */
     fetch: async (ref: ArtefactRef, download: (path: string) => Promise<Written | null>): Promise<string> => {
       const path = pathOf(ref.sha256);
-      if ((await take(ref.sha256, path)) === ref.bytes) return path;
-      return await withRoom(async () => {
+      const fetchOnce = async (): Promise<void> => {
         const temporary = temporaryName(path);
         try {
           await mkdir(join(path, '..'), { recursive: true });
           verifyContent(ref, await download(temporary));
-          return await adopt(temporary, ref.sha256);
+          await adopt(temporary, ref.sha256);
         } catch (error) {
           await rm(temporary, { force: true });
           throw storageFailure(error, 'caching', placeOf(ref.uri));
         }
-      });
+      };
+      return await take(ref.sha256, path, (bytes) => bytes === ref.bytes, fetchOnce);
     },
   };
+}
+
+/** On a full disk all that nobody uses goes, and the work is done once more. */
+async function withRoom(room: ReturnType<typeof createRoom>, work: () => Promise<unknown>): Promise<void> {
+  try {
+    await work();
+  } catch (error) {
+    if (!isDiskFull(error) && failureType(error) !== 'DiskFull') throw error;
+    if ((await room.clear()) === 0) throw error;
+    await work();
+  }
 }
 
 /** @throws ArtefactDamaged when what was downloaded is not what the reference says (null = not there) */

@@ -136,13 +136,14 @@ const exists = (path: string): Promise<boolean> =>
   );
 
 /** Path of a folder in the host's cache, downloaded once: for adapters and bases, which many jobs read. */
-export async function cachedFolder(store: Store, ref: ArtefactRef): Promise<string> {
+export function cachedFolder(store: Store, ref: ArtefactRef): Promise<string> {
   const { cache } = store;
   const path = join(cache.directory, 'folders', ref.sha256);
-  if ((await cache.take(ref.sha256, path)) !== null) return path;
-  await mkdir(dirname(path), { recursive: true });
-  await cache.withRoom(() => getFolder(store, ref, path));
-  const { files } = await readManifest(store, ref);
-  await cache.room.added(files.reduce((sum, { bytes }) => sum + bytes, 0));
-  return path;
+  const download = async (): Promise<void> => {
+    await mkdir(dirname(path), { recursive: true });
+    await getFolder(store, ref, path);
+    const { files } = await readManifest(store, ref);
+    await cache.room.added(files.reduce((sum, { bytes }) => sum + bytes, 0));
+  };
+  return cache.take(ref.sha256, path, () => true, download);
 }

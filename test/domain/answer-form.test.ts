@@ -44,6 +44,17 @@ describe('the asked form wins over what stands after it', () => {
   });
 });
 
+describe('a question mark behind the whole asked form takes nothing back', () => {
+  reads(
+    bothWays([
+      ['## Final Assessment\nBased on this analysis, the answer is: **YES? Yes.\n\n## Step', 'yes'],
+      ['Based on this analysis, the answer is: **YES, the sea? Step Assessment', 'yes'],
+      ['Based on this analysis, the answer is: **YES**?', 'yes'],
+    ]),
+    parseReasoningAnswer,
+  );
+});
+
 describe('the asked form wins over what stands before it', () => {
   const before = [
     'The answer is no.',
